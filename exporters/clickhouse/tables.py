@@ -1,0 +1,198 @@
+"""The one declaration of columns: what the migrations create, the exporter sends and readers select.
+
+A test applies the migrations to a real engine and compares `system.columns` with what stands here. A column added
+later comes last, with a default, so that older writers keep working.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+DEDUPLICATION_WINDOW = 10_000  # inserts a table remembers: hours of chunks, and far more than a replay can bring back
+
+ATTRIBUTES = "Map(LowCardinality(String), String)"
+STATE = "LowCardinality(String)"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's name and its columns, ClickHouse type by name, in order."""
+
+    name: str
+    columns: Mapping[str, str]
+
+
+# The collector's clickhouseexporter, column for column, so that Grafana, HyperDX and other writers work on it.
+OTEL_TRACES = Table(
+    "otel_traces",
+    {
+        "Timestamp": "DateTime64(9)",
+        "TraceId": "String",
+        "SpanId": "String",
+        "ParentSpanId": "String",
+        "TraceState": "String",
+        "SpanName": "LowCardinality(String)",
+        "SpanKind": "LowCardinality(String)",
+        "ServiceName": "LowCardinality(String)",
+        "ResourceAttributes": ATTRIBUTES,
+        "ScopeName": "String",
+        "ScopeVersion": "String",
+        "SpanAttributes": ATTRIBUTES,
+        "Duration": "UInt64",
+        "StatusCode": "LowCardinality(String)",
+        "StatusMessage": "String",
+        "Events.Timestamp": "Array(DateTime64(9))",
+        "Events.Name": "Array(LowCardinality(String))",
+        "Events.Attributes": f"Array({ATTRIBUTES})",
+        "Links.TraceId": "Array(String)",
+        "Links.SpanId": "Array(String)",
+        "Links.TraceState": "Array(String)",
+        "Links.Attributes": f"Array({ATTRIBUTES})",
+    },
+)
+
+# Sums that merge: what every chunk adds to an indicator's 10 seconds of event time.
+SLI_SLICES = Table(
+    "sli_slices",
+    {
+        "Indicator": "LowCardinality(String)",
+        "Generation": "LowCardinality(String)",
+        "Group": "String",
+        "Slice": "DateTime('UTC')",
+        "Good": "SimpleAggregateFunction(sum, UInt64)",
+        "Valid": "SimpleAggregateFunction(sum, UInt64)",
+        "Late": "SimpleAggregateFunction(sum, UInt64)",
+        "BadTraceIds": "SimpleAggregateFunction(groupUniqArrayArray(5), Array(String))",
+        "ReceivedAt": "SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
+    },
+)
+
+# The proof that silence was silence: who listened when, and what came of what arrived.
+RECEIVER_LEDGER = Table(
+    "receiver_ledger",
+    {
+        "Worker": "String",
+        "Signal": "LowCardinality(String)",
+        "Slice": "DateTime('UTC')",
+        "ListeningMs": "SimpleAggregateFunction(sum, UInt64)",
+        "Accepted": "SimpleAggregateFunction(sum, UInt64)",
+        "Refused": "SimpleAggregateFunction(sum, UInt64)",
+        "Shed": "SimpleAggregateFunction(sum, UInt64)",
+    },
+)
+
+# Every generation of every document; the newest row of a (Kind, Name) says which is in force, or that none is.
+DEFINITIONS = Table(
+    "definitions",
+    {
+        "At": "DateTime64(3, 'UTC')",
+        "Kind": "LowCardinality(String)",
+        "Name": "String",
+        "Generation": "String",
+        "Active": "Bool",
+        "Service": "String",
+        "Document": "String",
+        "Hash": "String",
+    },
+)
+
+# What was known of each promise at each evaluation. A promise is an objective of an SLO or of an agreement.
+SLO_STATUS = Table(
+    "slo_status",
+    {
+        "At": "DateTime64(3, 'UTC')",
+        "Kind": "LowCardinality(String)",
+        "Promise": "String",
+        "Generation": "LowCardinality(String)",
+        "Service": "LowCardinality(String)",
+        "Indicator": "LowCardinality(String)",
+        "IndicatorGeneration": "LowCardinality(String)",
+        "Law": "LowCardinality(String)",
+        "State": STATE,
+        "Target": "Decimal(18, 12)",
+        "WindowStart": "DateTime64(3, 'UTC')",
+        "WindowEnd": "DateTime64(3, 'UTC')",
+        "Good": "UInt64",
+        "Valid": "UInt64",
+        "BudgetRemaining": "Float64",
+        "Coverage": "Float64",
+        "LiveGood": "UInt64",
+        "LiveValid": "UInt64",
+        "LastEventAt": "DateTime64(3, 'UTC')",
+        "Windows.Name": "Array(LowCardinality(String))",
+        "Windows.Good": "Array(UInt64)",
+        "Windows.Valid": "Array(UInt64)",
+        "Windows.BurnRate": "Array(Float64)",
+    },
+)
+
+# One row a change of a promise's state: when, under which law, by which numbers, with what evidence.
+BREACHES = Table(
+    "breaches",
+    {
+        "Id": "String",
+        "At": "DateTime64(3, 'UTC')",
+        "Kind": "LowCardinality(String)",
+        "Promise": "String",
+        "Generation": "LowCardinality(String)",
+        "Service": "LowCardinality(String)",
+        "Law": "LowCardinality(String)",
+        "Event": STATE,
+        "Previous": STATE,
+        "State": STATE,
+        "Since": "DateTime64(3, 'UTC')",
+        "Window": "LowCardinality(String)",
+        "WindowStart": "DateTime64(3, 'UTC')",
+        "WindowEnd": "DateTime64(3, 'UTC')",
+        "Good": "UInt64",
+        "Valid": "UInt64",
+        "Target": "Decimal(18, 12)",
+        "BurnRate": "Float64",
+        "Threshold": "Float64",
+        "EvidenceTraceIds": "Array(String)",
+        "Evidence": "String",
+    },
+)
+
+# Event-sourced: one row a revision of an incident; `incidents_current` is a view of the newest.
+INCIDENTS = Table(
+    "incidents",
+    {
+        "Id": "String",
+        "Revision": "UInt32",
+        "At": "DateTime64(3, 'UTC')",
+        "State": STATE,
+        "Service": "LowCardinality(String)",
+        "Title": "String",
+        "Impact": STATE,
+        "StartedAt": "DateTime64(3, 'UTC')",
+        "DetectedAt": "DateTime64(3, 'UTC')",
+        "ResolvedAt": "Nullable(DateTime64(3, 'UTC'))",
+        "Promises": "Array(String)",
+        "Good": "UInt64",
+        "Valid": "UInt64",
+    },
+)
+
+INCIDENT_UPDATES = Table(
+    "incident_updates",
+    {
+        "Id": "String",
+        "IncidentId": "String",
+        "At": "DateTime64(3, 'UTC')",
+        "Status": STATE,
+        "Body": "String",
+        "Automatic": "Bool",
+        "Author": "String",
+    },
+)
+
+TABLES = (
+    OTEL_TRACES,
+    SLI_SLICES,
+    RECEIVER_LEDGER,
+    DEFINITIONS,
+    SLO_STATUS,
+    BREACHES,
+    INCIDENTS,
+    INCIDENT_UPDATES,
+)

@@ -1,0 +1,110 @@
+"""What `andon.yaml` may say, and how its sections become parts.
+
+In: the path of `andon.yaml`. Out: `AndonConfig`, or `ConfigError` with every problem. Paths in it are relative to the file.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from exporters.clickhouse.client import Client, ClickHouseConfig, Credentials
+from exporters.clickhouse.embedded import EmbeddedSettings
+from pipeline.config import Config, load, one_problem
+from pipeline.errors import ConfigError, Problem
+from pipeline.spool import SpoolConfig
+from processors.incidents.config import EvaluateConfig
+from receivers.otlp.config import OtlpConfig
+from statuspage.config import StatusPageConfig
+
+
+class ReceiversConfig(Config):
+    """The doors."""
+
+    otlp: OtlpConfig = OtlpConfig()
+
+
+class EmbeddedConfig(Config):
+    """ClickHouse's engine on this machine, at `clickhouse.endpoint` and with its two users."""
+
+    directory: str
+    insecure: bool = False
+
+
+class AndonConfig(Config):
+    """All of `andon.yaml`. Every program reads the same file and takes the sections it needs."""
+
+    receivers: ReceiversConfig = ReceiversConfig()
+    spool: SpoolConfig = SpoolConfig(directory="data/spool")
+    clickhouse: ClickHouseConfig = ClickHouseConfig()
+    embedded: EmbeddedConfig | None = None
+    objectives: str = Field("slo", min_length=1)
+    evaluate: EvaluateConfig = EvaluateConfig()
+    statuspage: StatusPageConfig = StatusPageConfig()
+
+
+class Assembly:
+    """`andon.yaml` with the folder it stands in: what the programs are built from."""
+
+    def __init__(self, path: Path) -> None:
+        documents = load(path)
+        if len(documents) != 1:
+            raise one_problem(path, expected="one YAML document", got=str(len(documents)))
+        self.path = path
+        self._document = documents[0]
+        self.config = self._document.parse(AndonConfig)
+
+    def resolve(self, written: str) -> Path:
+        """A path as users write it: relative to the file they write it in."""
+        return self.path.parent.resolve() / written
+
+    def writer(self) -> Client:
+        """A client that may write."""
+        return Client(self.config.clickhouse, self._user("writer"))
+
+    def reader(self) -> Client:
+        """A client that may only read."""
+        return Client(self.config.clickhouse, self._user("reader"))
+
+    def statuspage_config(self) -> StatusPageConfig:
+        """The page's section, with the snapshot's path resolved."""
+        section = self.config.statuspage
+        return section.model_copy(update={"snapshot": str(self.resolve(section.snapshot))})
+
+    def spool_config(self) -> SpoolConfig:
+        """The spool's section, with its folder resolved."""
+        section = self.config.spool
+        return section.model_copy(update={"directory": str(self.resolve(section.directory))})
+
+    def embedded_settings(self) -> EmbeddedSettings:
+        """The embedded engine, at the address and with the users that everybody else uses."""
+        if self.config.embedded is None:
+            raise self._problem(("embedded",), "the embedded engine's directory here")
+        writer, reader = self._user("writer"), self._user("reader")
+        scheme, _, address = self.config.clickhouse.endpoint.partition("://")
+        host, _, port = address.rstrip("/").rpartition(":")
+        if scheme != "http" or not host or not port.isdigit():
+            raise self._problem(("clickhouse", "endpoint"), "http://HOST:PORT, where the embedded engine is to listen")
+        return EmbeddedSettings(
+            host=host.strip("[]"),
+            port=int(port),
+            directory=self.resolve(self.config.embedded.directory),
+            username=writer.username,
+            password=_secret(writer.password),
+            readonly_username=reader.username,
+            readonly_password=_secret(reader.password),
+            insecure=self.config.embedded.insecure,
+        )
+
+    def _user(self, role: str) -> Credentials:
+        user: Credentials | None = getattr(self.config.clickhouse, role)
+        if user is None:
+            raise self._problem(("clickhouse", role), "a username and a password, for what you started")
+        return user
+
+    def _problem(self, path: tuple[str, ...], expected: str) -> ConfigError:
+        problem: Problem = self._document.problem(path, expected=expected)
+        return ConfigError([problem])
+
+
+def _secret(value: SecretStr) -> str:
+    return value.get_secret_value()

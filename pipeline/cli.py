@@ -1,0 +1,219 @@
+"""`andon …`: the only place that prints for people, and the only one that ends the process."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import AndonError, ConfigError
+
+# Everything else is imported by the command that needs it: `--help` answers at once, and the status page loads no kernels.
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.assembly import Assembly
+
+app = typer.Typer(
+    name="andon",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""
+    **Andon** turns the telemetry your applications already send into promises kept or broken.
+
+    It receives OpenTelemetry over OTLP, counts from real requests how well each promise is kept, records every breach
+    with its evidence in ClickHouse, and tells the people who depend on you on a public status page.
+
+    To see it at work:  `andon demo`    To run it here:  `andon serve`
+    """,
+    epilog="Point any OpenTelemetry SDK at it: `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`",
+)
+ONE_MACHINE, EACH, BY_HAND = "All on one machine", "Each program by itself", "By hand"
+EXIT_CONFIG, EXIT_ERROR = 2, 1
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration; paths in it are relative to it.", show_default=True)
+]
+Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
+DEFAULT_CONFIG = Path("andon.yaml")
+err = Console(stderr=True, highlight=False)
+
+
+@app.command(rich_help_panel=ONE_MACHINE)
+def serve(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
+    """Run everything: ClickHouse's engine if configured, ingest, evaluator, status page.
+
+    Parts start in the order they need each other, and one that dies is started again. Ctrl-C or SIGTERM closes the
+    doors, stores what was accepted, then stops the rest.
+    """
+    with _explained("serve"):
+        from pipeline.process import run
+        from pipeline.serve import Serve
+
+        run(Serve(_assembly(config)), ready=lambda: "andon is ready", lifeline=lifeline)
+
+
+@app.command(rich_help_panel=EACH)
+def ingest(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
+    """Receive OTLP, spool it, count it, store it."""
+    with _explained("ingest"):
+        from pipeline.ingest import Ingest
+        from pipeline.process import run
+
+        part = Ingest(_assembly(config))
+        run(part, ready=part.doors, lifeline=lifeline)
+
+
+@app.command(rich_help_panel=EACH)
+def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
+    """Hold what was delivered against what was promised; write states, breaches and incidents."""
+    with _explained("evaluate"):
+        from pipeline.evaluate import evaluator
+        from pipeline.process import run
+
+        run(
+            evaluator(_assembly(config)), ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline
+        )
+
+
+@app.command(rich_help_panel=EACH)
+def statuspage(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
+    """Serve the public page, from the last good snapshot if need be."""
+    with _explained("statuspage"):
+        from pipeline.clock import SystemClock
+        from pipeline.process import run
+        from statuspage.app import StatusPage
+
+        assembly = _assembly(config)
+        part = StatusPage(assembly.statuspage_config(), assembly.reader().query, SystemClock())
+        run(part, ready=lambda: f"statuspage {part.address}", lifeline=lifeline)
+
+
+@app.command(rich_help_panel=EACH)
+def clickhouse(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
+    """Run ClickHouse's engine here, behind ClickHouse's HTTP interface."""
+    with _explained("clickhouse"):
+        from exporters.clickhouse.embedded import EmbeddedClickHouse
+        from pipeline.process import run
+
+        part = EmbeddedClickHouse(_assembly(config).embedded_settings())
+        run(part, ready=lambda: f"clickhouse {part.address}", lifeline=lifeline)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="andon.yaml, objectives, or folders of them")],
+) -> None:
+    """Validate configuration and objectives; say all that is wrong, and where."""
+    from pipeline.check import check_file
+
+    problems = 0
+    for path in files:
+        try:
+            err.print(f"{path}: {check_file(path)}", markup=False)
+        except ConfigError as error:
+            problems += len(error.problems)
+            err.print(str(error), markup=False, soft_wrap=True)
+    if problems:
+        err.print(f"{problems} problem{'s' if problems > 1 else ''}")
+        raise typer.Exit(EXIT_CONFIG)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def migrate(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Bring ClickHouse's tables up to date. Safe to run twice."""
+    with _explained("migrate"):
+        from exporters.clickhouse.migrate import migrate as bring_up_to_date
+
+        applied = bring_up_to_date(_assembly(config).writer())
+        err.print("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+
+
+@app.command(rich_help_panel=BY_HAND)
+def sql(
+    query: Annotated[str, typer.Argument(help="A SELECT, read with the read-only user")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row")] = False,
+) -> None:
+    """Ask ClickHouse."""
+    with _explained("sql"):
+        rows = _assembly(config).reader().query(query)
+        if as_json:
+            for row in rows.to_pylist():
+                typer.echo(json.dumps(row, default=str, ensure_ascii=False))
+        else:
+            Console().print(_as_table(rows))
+
+
+@app.command(rich_help_panel=ONE_MACHINE)
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Play it through once; exit 0 only if all was seen")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the timeline as one JSON object")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Keep data and logs in this folder")] = None,
+) -> None:
+    """Watch a small shop break and recover on its public status page."""
+    with _explained("demo"):
+        from pipeline.demo import run_demo
+
+        raise typer.Exit(run_demo(once=once, as_json=as_json, keep=keep))
+
+
+@app.command(rich_help_panel=BY_HAND)
+def bench(
+    what: Annotated[str, typer.Argument(help="ingest")] = "ingest",
+    peer: Annotated[str, typer.Option(help="Measured beside us in the same run")] = "rotel",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object")] = False,
+) -> None:
+    """Measure our own cost beside a peer's, fed the same."""
+    with _explained("bench"):
+        from pipeline.bench import run_bench
+
+        run_bench(what, peer=peer, as_json=as_json)
+
+
+def _assembly(path: Path) -> "Assembly":
+    from pipeline.assembly import Assembly
+
+    return Assembly(path)
+
+
+def _as_table(rows: "pa.Table") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows.column_names:
+        table.add_column(name, overflow="fold")
+    for row in rows.to_pylist():
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    return table
+
+
+@contextmanager
+def _explained(part: str) -> Iterator[None]:
+    """Errors that a user can mend, as text instead of a traceback."""
+    from pipeline.process import configure_logging
+
+    configure_logging(part)
+    try:
+        yield
+    except ConfigError as error:
+        err.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_CONFIG) from None
+    except AndonError as error:
+        err.print(f"andon {part}: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_ERROR) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,353 @@
+"""Strict YAML: what users write becomes frozen models, or a list of exact problems.
+
+In: a file (or several documents in one) and a pydantic model. Out: the model, or `ConfigError` with every problem
+found, each with file, line, key path, what was expected and what came. `${env:NAME}` is replaced inside scalars, as the
+collector does; a value that came from the environment is never printed.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from pipeline.errors import ConfigError, Problem
+
+MAX_FILE_BYTES = 1 << 20
+MAX_SHOWN = 80
+PORTS = range(65_536)
+Path_ = tuple[str | int, ...]
+ConfigT = TypeVar("ConfigT", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of all that users write: unknown keys and wrong types are refused, nothing changes after loading."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One YAML document with the line each value stands on.
+
+    `secret` holds the paths whose value came from the environment.
+    """
+
+    file: str
+    data: Any
+    lines: Mapping[Path_, int]
+    secret: frozenset[Path_] = field(default=frozenset())
+
+    def line(self, path: Path_) -> int:
+        """The line of `path`, or of the nearest thing around it that stands in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def problem(self, path: Path_, *, expected: str, hint: str = "") -> Problem:
+        """A problem at `path`; what came is read from the document, unless it is secret."""
+        return Problem(
+            file=self.file,
+            line=self.line(path),
+            path=dotted(path),
+            expected=expected,
+            got="a value from the environment" if path in self.secret else show(self.at(path)),
+            hint=hint,
+        )
+
+    def at(self, path: Path_) -> Any:
+        """The value at `path`, or `MISSING`."""
+        value = self.data
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return MISSING
+        return value
+
+    def parse(self, model: type[ConfigT]) -> ConfigT:
+        """This document as `model`.
+
+        Raises:
+            ConfigError: with every problem in the document.
+        """
+        try:
+            return model.model_validate({} if self.data is None else self.data)
+        except ValidationError as error:
+            problems = [self._problem(model, details) for details in error.errors()]
+            raise ConfigError(sorted(problems, key=lambda problem: problem.line)) from None
+
+    def _problem(self, model: type[BaseModel], details: ErrorDetails) -> Problem:
+        path = tuple(step for step in details["loc"] if self.at(details["loc"]) is not MISSING or step != "[key]")
+        if details["type"] == "extra_forbidden":
+            known = sorted(known_keys(model, path[:-1]))
+            return Problem(
+                file=self.file,
+                line=self.line(path),
+                path=dotted(path),
+                expected=f"one of {', '.join(known)}" if known else "no such key",
+                got=repr(str(path[-1])),
+                hint=nearest(str(path[-1]), known),
+            )
+        return self.problem(path, expected=expected_of(details))
+
+
+class Missing:
+    """Stands for a value that is not in the document."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = Missing()
+
+
+def load(path: Path) -> list[Document]:
+    """Every YAML document in the file at `path`.
+
+    Raises:
+        ConfigError: unreadable file, broken YAML, a key twice, an environment variable that is not set.
+    """
+    try:
+        text = path.read_bytes()[: MAX_FILE_BYTES + 1].decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise one_problem(path, expected="a readable UTF-8 file", got=str(error)) from error
+    if len(text) > MAX_FILE_BYTES:
+        raise one_problem(path, expected=f"at most {MAX_FILE_BYTES} bytes", got="more")
+    try:
+        return [_document(str(path), node) for node in yaml.compose_all(text, _Loader)]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise one_problem(path, line=line, expected="valid YAML", got=error.problem or "something else") from None
+
+
+def one_problem(path: Path, *, expected: str, got: str, line: int = 0) -> ConfigError:
+    """A `ConfigError` about the file as a whole."""
+    return ConfigError([Problem(file=str(path), line=line, path="", expected=expected, got=got)])
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's idea of plain scalars: `yes` and `2026-10-01` are strings, only true and false are booleans."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":bool", ":int", ":merge"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+
+_ENV = re.compile(r"\$\{env:([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _document(file: str, root: yaml.Node | None) -> Document:
+    lines: dict[Path_, int] = {}
+    secret: set[Path_] = set()
+    problems: list[Problem] = []
+    constructor = _Loader("")
+
+    def build(node: yaml.Node, path: Path_) -> Any:
+        lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            return dict(pairs(node, path))
+        if isinstance(node, yaml.SequenceNode):
+            return [build(item, (*path, index)) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        return scalar(node, path)
+
+    def pairs(node: yaml.MappingNode, path: Path_) -> Iterator[tuple[Any, Any]]:
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                problems.append(_problem_at(file, key_node, (*path, key), "each key once", f"{key!r} again"))
+            seen.add(key)
+            value = build(value_node, (*path, key))
+            lines[(*path, key)] = key_node.start_mark.line + 1
+            yield key, value
+
+    def scalar(node: yaml.ScalarNode, path: Path_) -> Any:
+        text = str(node.value)
+        if _ENV.search(text):
+            secret.add(path)
+            problems.extend(
+                _problem_at(file, node, path, f"the environment variable {name!r}", "none set")
+                for name in _ENV.findall(text)
+                if not _NAME.fullmatch(name) or name not in os.environ
+            )
+            text = _ENV.sub(lambda match: os.environ.get(match[1], ""), text)
+            plain = node.style is None
+            tag = constructor.resolve(yaml.ScalarNode, text, (plain, not plain))  # type: ignore[no-untyped-call]
+            node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
+        return constructor.construct_object(node)
+
+    data = None if root is None else build(root, ())
+    if problems:
+        raise ConfigError(problems)
+    return Document(file=file, data=data, lines=lines, secret=frozenset(secret))
+
+
+def _problem_at(file: str, node: yaml.Node, path: Path_, expected: str, got: str) -> Problem:
+    return Problem(file=file, line=node.start_mark.line + 1, path=dotted(path), expected=expected, got=got)
+
+
+def dotted(path: Path_) -> str:
+    """`("a", 0, "b")` as `a[0].b`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def show(value: Any) -> str:
+    """A short picture of a value for an error message."""
+    if value is MISSING:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`did you mean X?` where a known word is close."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def known_keys(model: type[BaseModel], path: Path_) -> set[str]:
+    """The keys that `model` allows in the mapping at `path`."""
+    models = [model]
+    for step in path:
+        fields = {key: info for one in models for key, info in keys_of(one).items()}
+        if step in fields:
+            models = models_in(fields[str(step)].annotation)
+    return {key for one in models for key in keys_of(one)}
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model, by the names users write."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation speaks of, however wrapped."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in models_in(part)]
+
+
+_EXPECTED = {
+    "missing": "a value here",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def expected_of(details: ErrorDetails) -> str:
+    """What was expected, in words, from pydantic's account of what went wrong."""
+    context = details.get("ctx", {})
+    if "error" in context:
+        return str(context["error"])
+    if "expected" in context:
+        return str(context["expected"])
+    if details["type"] in ("too_short", "too_long"):
+        return f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
+    return _EXPECTED.get(details["type"], details["msg"].removeprefix("Input should be "))
+
+
+_UNITS_NS = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3_600 * 10**9,
+    "d": 86_400 * 10**9,
+    "w": 7 * 86_400 * 10**9,
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d|w)")
+_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
+_SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def parse_duration(value: object) -> int:
+    """`1h30m`, `500ms`, `28d` in nanoseconds, exactly.
+
+    Raises:
+        ValueError: saying what a duration looks like.
+    """
+    if isinstance(value, str) and value and _DURATION.sub("", value) == "":
+        total = sum((Fraction(amount) * _UNITS_NS[unit] for amount, unit in _DURATION.findall(value)), Fraction(0))
+        if total.denominator == 1:
+            return int(total)
+    raise ValueError("a duration such as 10s, 500ms, 1h30m or 28d")
+
+
+def parse_size(value: object) -> int:
+    """`64MiB`, `2GiB` in bytes.
+
+    Raises:
+        ValueError: saying what a size looks like.
+    """
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value)):
+        return int(match[1]) * _SIZES[match[2]]
+    raise ValueError("a size such as 512KiB, 64MiB or 2GiB")
+
+
+def parse_endpoint(value: object) -> str:
+    """`127.0.0.1:4317`, `[::1]:4317`, as it is written.
+
+    Raises:
+        ValueError: saying what an endpoint looks like.
+    """
+    if isinstance(value, str):
+        host, separator, port = value.rpartition(":")
+        if separator and host and port.isdigit() and int(port) in PORTS:
+            return value
+    raise ValueError("HOST:PORT such as 127.0.0.1:4317")
+
+
+def _from_text(parse: Any) -> BeforeValidator:
+    """Parse what users write; defaults stand in the code in the same spelling."""
+    return BeforeValidator(parse)
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether only this machine reaches `endpoint` (HOST:PORT)."""
+    host, _ = host_and_port(endpoint)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def host_and_port(endpoint: str) -> tuple[str, int]:
+    """`[::1]:4317` as `("::1", 4317)`."""
+    host, _, port = endpoint.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def written(text: str) -> Any:
+    """A default in the spelling users write it, for a field whose type is parsed from text."""
+    return Field(text)
+
+
+DurationNs = Annotated[int, _from_text(parse_duration)]
+SizeBytes = Annotated[int, _from_text(parse_size)]
+Endpoint = Annotated[str, _from_text(parse_endpoint)]

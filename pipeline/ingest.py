@@ -1,0 +1,139 @@
+"""`andon ingest`: from OTLP requests to rows.
+
+    receivers ──bytes──▶ spool ──sealed chunk──▶ decode ─┬─▶ count ──▶ sli_slices
+    (acknowledge after the sync)                         └───────────▶ otel_traces ──▶ the chunk's file is deleted
+
+In: OTLP over gRPC and HTTP. Out: one insert per table and chunk, whose token is the chunk's id. Promised: whatever was
+acknowledged is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should the second insert
+wait, the page already knows. A chunk that ClickHouse refuses for good is put aside, with the reason beside it.
+"""
+
+import logging
+import threading
+
+from exporters.clickhouse.insert import SliceExporter, SpanExporter
+from exporters.clickhouse.tables import RECEIVER_LEDGER
+from pipeline.assembly import Assembly
+from pipeline.batch import SpanBatch
+from pipeline.clock import Clock, SystemClock
+from pipeline.component import Write
+from pipeline.drain import Drain
+from pipeline.errors import RetryableError
+from pipeline.ledger import Ledger
+from pipeline.spool import SealedChunk, Spool
+from processors.sli.slices import SliceCounter
+from processors.slo.documents import load_objectives
+from receivers.otlp.admission import Admission
+from receivers.otlp.decode import decode_traces, warm_up
+from receivers.otlp.grpc import GrpcReceiver
+from receivers.otlp.http import HttpReceiver
+
+log = logging.getLogger("andon")
+
+TRACES = "traces"
+DRAIN_TIMEOUT_S = 30.0
+LEDGER_PERIOD_S = 1.0
+
+
+class ChunkProcessor:
+    """What becomes of one sealed chunk."""
+
+    def __init__(self, counter: SliceCounter, slices: SliceExporter, spans: SpanExporter) -> None:
+        self._counter = counter
+        self._slices = slices
+        self._spans = spans
+
+    def process(self, chunk: SealedChunk) -> None:
+        """Store all of `chunk`; doing so twice changes nothing.
+
+        Raises:
+            RetryableError: ClickHouse is away.
+            PermanentError: the chunk cannot be decoded, or ClickHouse refuses it.
+        """
+        records = tuple(decoded.records for decoded in decode_traces(chunk.read()))
+        batch = SpanBatch(chunk_id=chunk.id, received_ns=chunk.received_ns, records=records)
+        self._slices.consume(self._counter.count(batch))
+        self._spans.consume(batch)
+
+
+class LedgerWriter:
+    """The thread that tells ClickHouse who listened, and what came of what arrived."""
+
+    def __init__(self, ledger: Ledger, write: Write, spool: Spool, clock: Clock) -> None:
+        self._ledger = ledger
+        self._write = write
+        self._spool = spool
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def shutdown(self) -> None:
+        """Write what there is, once."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            self._flush(last=True)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LEDGER_PERIOD_S):
+            self._flush()
+
+    def _flush(self, *, last: bool = False) -> None:
+        """Write the slices that are over; what ClickHouse does not take now comes again."""
+        batch = self._ledger.take(self._clock.now_ns(), self._spool.worker, last=last)
+        if batch is None:
+            return
+        try:
+            self._write(RECEIVER_LEDGER.name, batch.rows, token=batch.token)
+        except RetryableError as error:
+            log.debug("the ledger waits: %s", error)
+        else:
+            self._ledger.written(batch)
+
+
+class Ingest:
+    """All of ingest, from doors to drain."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        config, clock = assembly.config, SystemClock()
+        objectives = load_objectives(assembly.resolve(config.objectives))
+        self._client = assembly.writer()
+        self._spool = Spool(assembly.spool_config(), TRACES, clock)
+        self._ledger = Ledger(clock)
+        processor = ChunkProcessor(
+            SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)
+        )
+        self._drain = Drain(self._spool, processor.process)
+        self._ledger_writer = LedgerWriter(self._ledger, self._client.write, self._spool, clock)
+        admission = Admission(config.receivers.otlp, self._spool, self._ledger, clock)
+        self.grpc = GrpcReceiver(config.receivers.otlp, admission)
+        self.http = HttpReceiver(config.receivers.otlp, admission)
+
+    def doors(self) -> str:
+        """Where telemetry is taken."""
+        return f"ingest     OTLP/gRPC {self.grpc.endpoint}  OTLP/HTTP {self.http.endpoint}"
+
+    def start(self) -> None:
+        """Open the doors once there is somebody behind them."""
+        log.info("preparing kernels (the first start compiles them: some seconds)")
+        warm_up()
+        self._spool.start()
+        self._drain.start()
+        self._ledger_writer.start()
+        self.grpc.start()
+        self.http.start()
+
+    def shutdown(self) -> None:
+        """Close the doors, empty the spool as far as ClickHouse lets us, then stop."""
+        self.grpc.shutdown()
+        self.http.shutdown()
+        self._spool.shutdown()
+        if not self._spool.wait_empty(DRAIN_TIMEOUT_S):
+            log.warning("the spool still holds %d chunks; the next start stores them", self._spool.stats().chunks)
+        self._drain.shutdown()
+        self._ledger_writer.shutdown()
+        self._spool.close()
+        self._client.close()

@@ -1,0 +1,664 @@
+"""Sealed chunk files: request bodies safe on disk before they are acknowledged, handed on in pieces that never change.
+
+In: the body of one OTLP request at a time, from many threads. Out: `SealedChunk`s, oldest first, each to one taker.
+
+    append ──▶ <id>.open ──1 s or 32 MiB──▶ <id>.pb ──take──▶ done (deleted) | give_back | bury (dead/<id>.pb, .reason)
+
+Promised:
+- Durability: when `append` returns, the body survives `kill -9` and power loss. Appenders that wait share one sync.
+- Exactly once, with a store that deduplicates by chunk id: ids are never used twice, and what stands in a sealed chunk
+  never changes, so handing a chunk over again after a crash is harmless.
+- Format: each body follows a frame header that protobuf sees as unknown field 1000, so a chunk file is one valid
+  message of its signal's request type: protobuf merges the repeated fields of concatenated messages.
+- Bounds: `max_size` bytes on disk; a full spool makes `append` wait `max_hold`, then refuse with `RetryableError`.
+- One process per folder, by lock. No thread of its own: whoever appends or takes also seals what is due.
+"""
+
+import fcntl
+import heapq
+import mmap
+import os
+import secrets
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from zlib import crc32
+
+from pydantic import Field
+
+from pipeline.clock import NS_PER_S, Clock, SystemClock
+from pipeline.config import Config, DurationNs, SizeBytes, written
+from pipeline.errors import PermanentError, RetryableError
+
+# Protobuf: field 1000, length-delimited, so (1000 << 3) | 2 as a varint. No OTLP request uses that number.
+FRAME_TAG = b"\xc2\x3e"
+FRAME_VERSION = 1
+# tag, length of what follows, version, crc32 | body length, receive time in ns, then the tenant in UTF-8.
+_PREFIX = struct.Struct("<2sBB")
+_CRC = struct.Struct("<I")
+_FIELDS = struct.Struct("<IQ")
+_HEADER_BYTES = _PREFIX.size + _CRC.size + _FIELDS.size
+_LENGTH_OF_REST = _HEADER_BYTES - 3
+_MAX_LENGTH = 127  # one byte, as a varint is below 128
+MAX_TENANT_BYTES = _MAX_LENGTH - _LENGTH_OF_REST
+MAX_GROUP = 512  # two buffers a frame in one writev, and Linux takes 1024
+SYNC_TIMEOUT_S = 30.0  # longer than any client waits for its answer
+
+
+class SpoolConfig(Config):
+    """What users write under `spool`."""
+
+    directory: str
+    max_size: SizeBytes = written("2GiB")
+    max_dead_size: SizeBytes = written("256MiB")
+    max_chunk_size: SizeBytes = written("32MiB")
+    flush_timeout: DurationNs = written("1s")
+    max_hold: DurationNs = written("2s")
+    max_holding: int = Field(default=4, ge=0)
+    retry_after: DurationNs = written("5s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedChunk:
+    """A chunk file that will never change again. `received_ns` is the receive time of its last request."""
+
+    id: str
+    signal: str
+    path: Path
+    size_bytes: int
+    requests: int
+    received_ns: int
+
+    def read(self) -> memoryview:
+        """The whole chunk, mapped read-only: one protobuf message."""
+        with self.path.open("rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), self.size_bytes, access=mmap.ACCESS_READ))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One request in a chunk: where its body stands, and what the header says of it."""
+
+    start: int
+    end: int
+    received_ns: int
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolStats:
+    """What the spool holds now, and counters since it started."""
+
+    bytes: int
+    chunks: int
+    oldest_age_s: float
+    dead_bytes: int
+    requests_total: int
+    syncs_total: int
+    refused_total: int
+    io_errors_total: int
+    cut_bytes_total: int
+    buried_chunks_total: int
+    dropped_dead_chunks_total: int
+
+
+@dataclass(slots=True)
+class _Counters:
+    requests_total: int = 0
+    syncs_total: int = 0
+    refused_total: int = 0
+    io_errors_total: int = 0
+    cut_bytes_total: int = 0
+    buried_chunks_total: int = 0
+    dropped_dead_chunks_total: int = 0
+
+
+def _taken_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """One append on its way: written when `done`, unless `error`. `turn` is released when it is done or must lead."""
+
+    header: bytes
+    body: bytes | memoryview
+    received_ns: int
+    done: bool = False
+    error: OSError | None = None
+    turn: threading.Lock = field(default_factory=_taken_lock)
+
+    @property
+    def size(self) -> int:
+        return len(self.header) + len(self.body)
+
+
+@dataclass(slots=True, eq=False)
+class _OpenChunk:
+    """The file being written. `length` bytes of it are synced."""
+
+    id: str
+    path: Path
+    fd: int
+    due_s: float
+    length: int = 0
+    requests: int = 0
+    received_ns: int = 0
+
+
+@dataclass(slots=True)
+class _State:
+    """All that the condition guards."""
+
+    accepting: bool = False
+    leading: bool = False
+    bytes: int = 0
+    holding: int = 0
+    pending: deque[_Ticket] = field(default_factory=deque)
+    open: _OpenChunk | None = None
+    sealed: list[tuple[str, SealedChunk]] = field(default_factory=list)
+    taken: dict[str, SealedChunk] = field(default_factory=dict)
+    count: _Counters = field(default_factory=_Counters)
+
+
+class Spool:
+    """The chunk files of one signal, in a folder of their own under the spool's directory."""
+
+    def __init__(self, config: SpoolConfig, signal: str, clock: Clock | None = None) -> None:
+        self.signal = signal
+        self.worker = ""
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._folder = Path(config.directory) / signal
+        self._dead = self._folder / "dead"
+        self._state = _State()
+        self._changed = threading.Condition()
+        self._file = threading.Lock()  # guards the open file; taken before `_changed`, never inside it
+        self._lock_fd = -1
+        self._starts = 0
+        self._last_id_ns = 0
+
+    def start(self) -> None:
+        """Lock the folder, then bring what a crash left into order: torn tails cut, open files sealed.
+
+        Raises:
+            PermanentError: another process uses the folder, or the folder cannot be used.
+        """
+        try:
+            self._dead.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            self._identify()
+            self._recover()
+        except (OSError, ValueError, RetryableError) as error:
+            self.close()
+            raise PermanentError(f"{self._folder}: expected a folder to write in, got: {error}") from error
+        with self._changed:
+            self._state.accepting = True
+
+    def shutdown(self) -> None:
+        """Refuse new bodies and seal the open chunk; what is left can still be taken. `close` ends that."""
+        with self._changed:
+            self._state.accepting = False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._state.leading, SYNC_TIMEOUT_S)
+        with self._file:
+            self._seal()
+
+    def close(self) -> None:
+        """Let go of the folder, so that another process may start on it."""
+        self.shutdown()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    # ---- appending
+
+    def append(self, body: bytes | memoryview, received_ns: int, tenant: str = "") -> None:
+        """Return when `body` is safe on disk.
+
+        Raises:
+            RetryableError: full, shut, or the disk failed; the body is not in the spool, or not acknowledged as such.
+            PermanentError: it could never fit.
+        """
+        ticket = _Ticket(frame_header(body, received_ns, tenant), body, received_ns)
+        if not self._enter(ticket):
+            self._await_turn(ticket)
+        if not ticket.done:
+            self._lead()
+        if ticket.error is not None:
+            raise self._retry(f"the spool could not be written: {ticket.error}") from ticket.error
+
+    def _enter(self, ticket: _Ticket) -> bool:
+        """Queue `ticket`; tell whether this thread leads, that is, commits for all who queue behind it meanwhile."""
+        if ticket.size > self._config.max_size:
+            raise PermanentError(f"expected at most max_size = {self._config.max_size} bytes, got {ticket.size}")
+        state = self._state
+        with self._changed:
+            has_room = self._has_room(ticket.size) or self._hold(ticket.size)
+            if not state.accepting:
+                raise self._retry("the spool is not open")
+            if not has_room:
+                state.count.refused_total += 1
+                raise self._retry(f"the spool is full: {state.bytes} of max_size = {self._config.max_size} bytes")
+            state.bytes += ticket.size
+            state.pending.append(ticket)
+            leads, state.leading = not state.leading, True
+        return leads
+
+    def _has_room(self, size: int) -> bool:
+        return self._state.bytes + size <= self._config.max_size
+
+    def _hold(self, size: int) -> bool:
+        """Wait for room. Only `max_holding` may, so that a full spool does not eat every thread of the receivers."""
+        state = self._state
+        if state.holding >= self._config.max_holding:
+            return False
+        state.holding += 1
+        hold_s = self._config.max_hold / NS_PER_S
+        self._changed.wait_for(lambda: self._has_room(size) or not state.accepting, hold_s)
+        state.holding -= 1
+        return self._has_room(size)
+
+    def _retry(self, message: str) -> RetryableError:
+        return RetryableError(message, retry_after_s=self._config.retry_after / NS_PER_S)
+
+    def _await_turn(self, ticket: _Ticket) -> None:
+        """Wait until `ticket` is done, or first in the queue with nobody leading."""
+        if ticket.turn.acquire(timeout=SYNC_TIMEOUT_S):
+            return
+        with self._changed:
+            if ticket.turn.acquire(blocking=False):
+                return
+            if ticket in self._state.pending:
+                self._state.pending.remove(ticket)
+                self._state.bytes -= ticket.size
+        raise self._retry(f"the disk did not sync within {SYNC_TIMEOUT_S:.0f} s")
+
+    def _lead(self) -> None:
+        """Commit once, this thread's ticket among others, then let the next in the queue lead."""
+        state = self._state
+        try:
+            with self._file:
+                self._commit()
+        finally:
+            with self._changed:
+                if state.pending:
+                    state.pending[0].turn.release()
+                else:
+                    state.leading = False
+                    self._changed.notify_all()
+
+    def _commit(self) -> None:
+        """Write and sync what waits, as far as it fits into one chunk. The caller holds `_file`."""
+        if self._is_due():
+            self._seal()
+        group = self._next_group()
+        error = self._write(group)
+        with self._changed:
+            self._settle(group, error)
+        chunk = self._state.open
+        if chunk and chunk.length >= self._config.max_chunk_size:
+            self._seal()
+
+    def _settle(self, group: Sequence[_Ticket], error: OSError | None) -> None:
+        state, count = self._state, self._state.count
+        if error is None:
+            count.requests_total += len(group)
+            count.syncs_total += 1
+        else:
+            count.io_errors_total += 1
+            state.bytes -= sum(ticket.size for ticket in group)
+        for ticket in group:
+            ticket.done, ticket.error = True, error
+            ticket.turn.release()
+
+    def _next_group(self) -> list[_Ticket]:
+        """The tickets that go into the open chunk next, at least one; the chunk is sealed if that one does not fit."""
+        state, limit = self._state, self._config.max_chunk_size
+        if state.open and state.open.length + state.pending[0].size > limit:
+            self._seal()
+        room = limit - (state.open.length if state.open else 0)
+        group: list[_Ticket] = []
+        with self._changed:
+            while state.pending and len(group) < MAX_GROUP and (not group or state.pending[0].size <= room):
+                group.append(state.pending.popleft())
+                room -= group[-1].size
+        return group
+
+    def _write(self, group: Sequence[_Ticket]) -> OSError | None:
+        try:
+            chunk = self._state.open or self._create()
+            write_all(chunk.fd, [buffer for ticket in group for buffer in (ticket.header, ticket.body)])
+            os.fdatasync(chunk.fd)
+        except OSError as error:
+            # After a failed sync the kernel may have forgotten the dirty pages, so nothing more goes into this file.
+            self._seal()
+            return error
+        chunk.length += sum(ticket.size for ticket in group)
+        chunk.requests += len(group)
+        chunk.received_ns = group[-1].received_ns
+        return None
+
+    def _create(self) -> _OpenChunk:
+        self._last_id_ns = max(self._last_id_ns + 1, self._clock.now_ns())
+        chunk_id = f"{self._last_id_ns:019d}-{self.worker}-{self._starts}"
+        path = self._folder / f"{chunk_id}.open"
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        chunk = _OpenChunk(chunk_id, path, fd, time.monotonic() + self._config.flush_timeout / NS_PER_S)
+        with self._changed:
+            self._state.open = chunk
+            self._changed.notify_all()
+        sync_folder(self._folder)
+        return chunk
+
+    # ---- sealing
+
+    def _is_due(self) -> bool:
+        chunk = self._state.open
+        return chunk is not None and time.monotonic() >= chunk.due_s
+
+    def _seal(self) -> None:
+        """Close the open chunk at its synced length. The caller holds `_file`."""
+        chunk = self._state.open
+        if chunk is None:
+            return
+        if chunk.length == 0:
+            self._discard(chunk)
+        else:
+            path = self._finish(chunk)
+        with self._changed:
+            self._state.open = None
+            if chunk.length:
+                self._add(self._sealed(chunk.id, path, chunk.length, chunk.requests, chunk.received_ns))
+            self._changed.notify_all()
+
+    def _finish(self, chunk: _OpenChunk) -> Path:
+        """The sealed file. Where the disk refuses even that, the file keeps its name: only its synced part counts."""
+        sealed = chunk.path.with_suffix(".pb")
+        path = chunk.path
+        with suppress(OSError):
+            if os.fstat(chunk.fd).st_size > chunk.length:
+                os.ftruncate(chunk.fd, chunk.length)
+                os.fsync(chunk.fd)
+            path = chunk.path.rename(sealed)
+            sync_folder(self._folder)
+        with suppress(OSError):
+            os.close(chunk.fd)
+        return path
+
+    def _discard(self, chunk: _OpenChunk) -> None:
+        """Remove a file in which nothing was ever synced."""
+        with suppress(OSError):
+            os.close(chunk.fd)
+            chunk.path.unlink()
+
+    def _sealed(self, chunk_id: str, path: Path, length: int, requests: int, received_ns: int) -> SealedChunk:
+        return SealedChunk(
+            id=chunk_id, signal=self.signal, path=path, size_bytes=length, requests=requests, received_ns=received_ns
+        )
+
+    def _add(self, chunk: SealedChunk) -> None:
+        heapq.heappush(self._state.sealed, (chunk.id, chunk))
+
+    # ---- taking
+
+    def take(self, timeout_s: float) -> SealedChunk | None:
+        """The oldest sealed chunk, now this caller's; None when there was none for `timeout_s`."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            self._seal_if_due(deadline_s)
+            with self._changed:
+                if self._state.sealed:
+                    chunk = heapq.heappop(self._state.sealed)[1]
+                    self._state.taken[chunk.id] = chunk
+                    return chunk
+                if not self._wait(deadline_s):
+                    return None
+
+    def _seal_if_due(self, deadline_s: float) -> None:
+        if self._is_due() and self._file.acquire(timeout=max(0.0, deadline_s - time.monotonic())):
+            try:
+                if self._is_due():
+                    self._seal()
+            finally:
+                self._file.release()
+
+    def _wait(self, deadline_s: float) -> bool:
+        """Wait for a change, or for the open chunk to be due; False at the deadline."""
+        now_s = time.monotonic()
+        chunk = self._state.open
+        until_s = min(deadline_s, chunk.due_s) if chunk else deadline_s
+        self._changed.wait(max(0.0, until_s - now_s))
+        return now_s < deadline_s
+
+    def done(self, chunk: SealedChunk) -> None:
+        """All of `chunk` is stored elsewhere: delete it.
+
+        Raises:
+            RetryableError: it could not be deleted; it is still this caller's.
+        """
+        try:
+            chunk.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._retry(f"{chunk.path}: could not be deleted: {error}") from error
+        self._forget(chunk)
+
+    def give_back(self, chunk: SealedChunk) -> None:
+        """Let `chunk` be taken again, before all younger ones."""
+        with self._changed:
+            del self._state.taken[chunk.id]
+            self._add(chunk)
+            self._changed.notify_all()
+
+    def bury(self, chunk: SealedChunk, reason: str) -> None:
+        """Put `chunk` aside for a human, with `reason` beside it; the oldest of the dead make room for it.
+
+        Raises:
+            RetryableError: the disk refused; the chunk is still this caller's.
+        """
+        try:
+            (self._dead / f"{chunk.id}.reason").write_text(f"{reason}\n", encoding="utf-8")
+            chunk.path.rename(self._dead / f"{chunk.id}.pb")
+            self._trim_dead()
+        except OSError as error:
+            raise self._retry(f"{chunk.path}: could not be buried: {error}") from error
+        with self._changed:
+            self._state.count.buried_chunks_total += 1
+        self._forget(chunk)
+
+    def _forget(self, chunk: SealedChunk) -> None:
+        with self._changed:
+            del self._state.taken[chunk.id]
+            self._state.bytes -= chunk.size_bytes
+            self._changed.notify_all()
+
+    def _trim_dead(self) -> None:
+        dead = sorted(self._dead.glob("*.pb"))
+        size = sum(path.stat().st_size for path in dead)
+        for path in dead[:-1]:
+            if size <= self._config.max_dead_size:
+                return
+            size -= path.stat().st_size
+            path.unlink()
+            path.with_suffix(".reason").unlink(missing_ok=True)
+            self._state.count.dropped_dead_chunks_total += 1
+
+    # ---- watching
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is open, sealed or taken."""
+        state = self._state
+        with self._changed:
+            return not (state.pending or state.open or state.sealed or state.taken)
+
+    def wait_empty(self, timeout_s: float) -> bool:
+        """Wait until `drained`; tell whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.drained, timeout_s)
+
+    def stats(self) -> SpoolStats:
+        """What the spool holds now, and counters since it started."""
+        state, count = self._state, self._state.count
+        dead_bytes = sum(path.stat().st_size for path in self._dead.glob("*.pb"))
+        with self._changed:
+            ids = [*state.taken, *(chunk_id for chunk_id, _ in state.sealed), *([state.open.id] if state.open else [])]
+            oldest_ns = min((int(chunk_id.split("-")[0]) for chunk_id in ids), default=None)
+            return SpoolStats(
+                bytes=state.bytes,
+                chunks=len(ids),
+                oldest_age_s=0.0 if oldest_ns is None else max(0, self._clock.now_ns() - oldest_ns) / NS_PER_S,
+                dead_bytes=dead_bytes,
+                requests_total=count.requests_total,
+                syncs_total=count.syncs_total,
+                refused_total=count.refused_total,
+                io_errors_total=count.io_errors_total,
+                cut_bytes_total=count.cut_bytes_total,
+                buried_chunks_total=count.buried_chunks_total,
+                dropped_dead_chunks_total=count.dropped_dead_chunks_total,
+            )
+
+    # ---- starting
+
+    def _lock(self) -> None:
+        path = self._folder / "lock"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(fd, 32, 0).decode() or "unknown"
+            os.close(fd)
+            raise PermanentError(
+                f"{self._folder}: expected a spool folder of its own, got one in use by process {owner}"
+            ) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        self._lock_fd = fd
+
+    def _identify(self) -> None:
+        """Who writes here, and for the how manyth time: with a time, what makes a chunk id the only one of its kind."""
+        path = self._folder / "worker"
+        text = path.read_text(encoding="ascii") if path.exists() else f"{secrets.token_hex(6)} 0"
+        worker, starts = text.split()
+        self.worker, self._starts = worker, int(starts) + 1
+        replacement = path.with_suffix(".new")
+        with replacement.open("w", encoding="ascii") as file:
+            file.write(f"{self.worker} {self._starts}")
+            file.flush()
+            os.fsync(file.fileno())
+        replacement.rename(path)
+        sync_folder(self._folder)
+
+    def _recover(self) -> None:
+        for path in self._folder.glob("*.open"):
+            self._seal_left_over(path)
+        for path in sorted(self._folder.glob("*.pb")):
+            self._adopt(path)
+        sync_folder(self._folder)
+
+    def _seal_left_over(self, path: Path) -> None:
+        """Cut what the last process could not finish; nothing of that was acknowledged."""
+        with path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            whole = max((frame.end for frame in _frames_of(path, size, check=True)), default=0)
+            if whole < size:
+                self._state.count.cut_bytes_total += size - whole
+                file.truncate(whole)
+                os.fsync(file.fileno())
+        if whole:
+            path.rename(path.with_suffix(".pb"))
+        else:
+            path.unlink()
+
+    def _adopt(self, path: Path) -> None:
+        size = path.stat().st_size
+        frames = list(_frames_of(path, size, check=False))
+        chunk = self._sealed(path.stem, path, size, len(frames), frames[-1].received_ns if frames else 0)
+        self._last_id_ns = max(self._last_id_ns, int(chunk.id.split("-")[0]))
+        self._state.bytes += size
+        if frames and frames[-1].end == size:
+            self._add(chunk)
+        else:
+            self._state.taken[chunk.id] = chunk
+            self.bury(chunk, f"expected {size} bytes of whole frames, got {frames[-1].end if frames else 0}")
+
+
+def frame_header(body: bytes | memoryview, received_ns: int, tenant: str = "") -> bytes:
+    """What stands before `body` in a chunk.
+
+    Raises:
+        PermanentError: the tenant's name is longer than `MAX_TENANT_BYTES`.
+    """
+    name = tenant.encode()
+    if len(name) > MAX_TENANT_BYTES:
+        raise PermanentError(f"expected a tenant of at most {MAX_TENANT_BYTES} bytes, got {len(name)}")
+    prefix = _PREFIX.pack(FRAME_TAG, _LENGTH_OF_REST + len(name), FRAME_VERSION)
+    fields = _FIELDS.pack(len(body), received_ns) + name
+    return prefix + _CRC.pack(crc32(body, crc32(prefix + fields))) + fields
+
+
+def frames(chunk: memoryview | mmap.mmap, *, check: bool = True) -> Iterator[Frame]:
+    """The whole frames at the start of `chunk`, in order; with `check`, only those whose crc is right.
+
+    Ends at the first that is not whole: the last one's `end` tells how far the chunk is good.
+    """
+    start = 0
+    while (frame := _frame_at(chunk, start, check=check)) is not None:
+        yield frame
+        start = frame.end
+
+
+def _frame_at(chunk: memoryview | mmap.mmap, start: int, *, check: bool) -> Frame | None:
+    if start + _HEADER_BYTES > len(chunk):
+        return None
+    tag, length, version = _PREFIX.unpack_from(chunk, start)
+    if tag != FRAME_TAG or version != FRAME_VERSION or not _LENGTH_OF_REST <= length <= _MAX_LENGTH:
+        return None
+    fields_at = start + _PREFIX.size + _CRC.size
+    body_bytes, received_ns = _FIELDS.unpack_from(chunk, fields_at)
+    body_at = start + 3 + length
+    end = body_at + body_bytes
+    if end > len(chunk) or (check and not _is_intact(chunk, start, fields_at, end)):
+        return None
+    tenant = bytes(chunk[fields_at + _FIELDS.size : body_at]).decode(errors="replace")
+    return Frame(start=body_at, end=end, received_ns=received_ns, tenant=tenant)
+
+
+def _is_intact(chunk: memoryview | mmap.mmap, start: int, fields_at: int, end: int) -> bool:
+    view = memoryview(chunk)
+    (expected,) = _CRC.unpack_from(view, start + _PREFIX.size)
+    return bool(crc32(view[fields_at:end], crc32(view[start : start + _PREFIX.size])) == expected)
+
+
+def _frames_of(path: Path, size: int, *, check: bool) -> Iterator[Frame]:
+    if size == 0:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped:
+        yield from frames(mapped, check=check)
+
+
+def write_all(fd: int, buffers: Sequence[bytes | memoryview]) -> None:
+    """Write every byte of `buffers`, which are not copied together; a full disk shows as a short write first."""
+    left = list(buffers)
+    while left:
+        written = os.writev(fd, left)
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if left and written:
+            left[0] = memoryview(left[0])[written:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,79 @@
+"""A promise: one objective of an SLO or of an agreement, ready to be evaluated.
+
+Every figure belongs to a promise's generation. What changes the numbers (indicator, window, method) starts a new one,
+so that figures of two definitions are never mixed; a new target is a new line over the same figures.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from processors.slo.burn import BurnPolicy
+from processors.slo.windows import Window
+
+GENERATION_DIGITS = 12
+
+
+class Kind(StrEnum):
+    """Who a promise is made to: ourselves, or somebody who holds us to it."""
+
+    SLO = "SLO"
+    AGREEMENT = "Agreement"
+
+
+class Law(StrEnum):
+    """How delivery is counted."""
+
+    OCCURRENCES = "occurrences"
+    REQUEST_RATIO = "request_ratio"
+
+
+class IndicatorKey(NamedTuple):
+    """One generation of one indicator: what sums of slices are kept under."""
+
+    name: str
+    generation: str
+
+
+class PromiseKey(NamedTuple):
+    """One generation of one promise: what its states follow each other under."""
+
+    kind: str
+    name: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """At least `target` of the valid events of `indicator` are good in `window`.
+
+    `slow` tells that the bad events are slow ones rather than failed ones. No other SLO or agreement has the name.
+    """
+
+    kind: Kind
+    name: str
+    service: str
+    indicator: IndicatorKey
+    generation: str
+    target: Fraction
+    window: Window
+    law: Law
+    burn: BurnPolicy
+    slow: bool = field(default=False)
+
+    @property
+    def key(self) -> PromiseKey:
+        return PromiseKey(self.kind.value, self.name, self.generation)
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and without spaces: the same text for the same content."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def generation(content: Any) -> str:
+    """The name of a generation: the first 12 hex digits of the SHA-256 of its canonical JSON."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:GENERATION_DIGITS]

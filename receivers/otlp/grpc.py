@@ -1,0 +1,235 @@
+"""OTLP/gRPC: request bytes from the wire to admission, answers back.
+
+In: Export calls of the four OTLP services. Out: `admission.admit(bytes)`. Promised: no message is parsed here; a call
+without a valid token is refused before its body is read; at most `threads` bodies are in memory; a call that does not
+finish sending within `read_timeout` is cancelled; calls beyond `MAX_QUEUED` are asked to come again.
+
+The handlers are stream-unary although Export is unary: on the wire that is the same, and only so does grpcio call the
+handler before the body has come, which is what the time limit needs.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+
+from pipeline.clock import NS_PER_S
+from pipeline.errors import AndonError, PermanentError, RetryableError
+from receivers.otlp.admission import Admission
+from receivers.otlp.config import GrpcConfig, OtlpConfig, TlsConfig
+from receivers.otlp.status import STATUS_DETAILS, NotStoredError, TooLargeError, refusal, success
+
+log = logging.getLogger("andon")
+
+EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+NOT_STORED = {
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
+    "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export": "profiles",
+}
+MAX_QUEUED = 1024
+NS_PER_MS = 1_000_000
+SHUTDOWN_TIMEOUT_S = 10.0
+WATCH_PERIOD_S = 1.0
+
+Call = grpc.ServicerContext
+Requests = Iterator[bytes]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
+
+
+class GrpcReceiver:
+    """The gRPC door. Does nothing if `protocols.grpc` is not configured."""
+
+    def __init__(self, config: OtlpConfig, admission: Admission) -> None:
+        self._config = config.protocols.grpc
+        self._admission = admission
+        self._server: grpc.Server | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._watch: _Watch | None = None
+        self.endpoint = "off"
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            PermanentError: the endpoint cannot be listened on, or the TLS files cannot be read.
+        """
+        if self._config is None:
+            return
+        self._watch = _Watch(self._config.read_timeout / NS_PER_S, self._admission)
+        pool = ThreadPoolExecutor(self._config.threads, thread_name_prefix="otlp-grpc")
+        server = grpc.server(pool, options=_options(self._config, self._admission.max_request_bytes))
+        server.add_generic_rpc_handlers((_Services(self._admission, self._watch),))
+        self.endpoint = _bind(server, self._config)
+        self._server, self._pool = server, pool
+        server.start()
+        self._watch.start()
+        self._admission.opened()
+
+    def shutdown(self) -> None:
+        """Stop accepting, finish the calls that run."""
+        server, self._server = self._server, None
+        if server is None or self._watch is None:
+            return
+        self._admission.closed()
+        server.stop(SHUTDOWN_TIMEOUT_S).wait(SHUTDOWN_TIMEOUT_S)
+        self._watch.shutdown()
+
+
+class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Which handler takes which call; decided before its body is read."""
+
+    def __init__(self, admission: Admission, watch: "_Watch") -> None:
+        self._admission = admission
+        self._watch = watch
+        self._export = grpc.stream_unary_rpc_method_handler(self._admit)
+        self._refusals = ThreadPoolExecutor(1, thread_name_prefix="otlp-grpc-refuse")
+        self._lock = threading.Lock()
+        self._queued = 0
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """The handler for a call; every other path is UNIMPLEMENTED by grpcio itself."""
+        method = handler_call_details.method
+        if method in NOT_STORED:
+            return self._refuse(NotStoredError(f"{NOT_STORED[method]} are not stored yet; only traces are"))
+        if method != EXPORT_TRACES:
+            return None
+        try:
+            self._admission.authorize(_authorization(handler_call_details))
+        except PermanentError as error:
+            self._admission.refused()
+            return self._refuse(error)
+        if not self._enter():
+            self._admission.shed()
+            return self._refuse(RetryableError(f"more than {MAX_QUEUED} requests are waiting"))
+        return self._export
+
+    def _enter(self) -> bool:
+        with self._lock:
+            if self._queued >= MAX_QUEUED:
+                return False
+            self._queued += 1
+            return True
+
+    def _admit(self, requests: Requests, call: Call) -> bytes:
+        try:
+            outcome = self._admission.admit(self._body(requests, call))
+            return success(outcome).SerializeToString()
+        except grpc.RpcError:
+            raise  # the client is gone, so there is nobody to answer
+        except Exception as error:
+            if not isinstance(error, AndonError):
+                log.exception("gRPC request")
+            _abort(call, error)
+        finally:
+            with self._lock:
+                self._queued -= 1
+
+    def _body(self, requests: Requests, call: Call) -> bytes:
+        """The one message of the call. None comes if it is too large, which grpcio has answered by itself."""
+        with self._watch.watching(call):
+            body = next(requests, None)
+        if body is None:
+            self._admission.refused()
+            raise TooLargeError(
+                f"expected one message of at most {self._admission.max_request_bytes} bytes, got none such"
+            )
+        return body
+
+    def _refuse(self, error: Exception) -> Handler:
+        def behaviour(_requests: Requests, call: Call) -> bytes:
+            _abort(call, error)
+
+        # A thread of their own, so that refusals are quick while all others hold requests.
+        behaviour.experimental_thread_pool = self._refusals  # type: ignore[attr-defined]
+        return grpc.stream_unary_rpc_method_handler(behaviour)
+
+
+class _Watch:
+    """One thread that cancels calls which do not finish sending, and tells the ledger that the door is open."""
+
+    def __init__(self, read_timeout_s: float, admission: Admission) -> None:
+        self._read_timeout_s = read_timeout_s
+        self._admission = admission
+        self._due_s: dict[Call, float] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="otlp-grpc-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def shutdown(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @contextmanager
+    def watching(self, call: Call) -> Iterator[None]:
+        """Cancel `call` if this block takes longer than the read timeout."""
+        self._due_s[call] = time.monotonic() + self._read_timeout_s
+        try:
+            yield
+        finally:
+            del self._due_s[call]
+
+    def _run(self) -> None:
+        while not self._stop.wait(WATCH_PERIOD_S):
+            self._admission.beat()
+            now_s = time.monotonic()
+            for call, due_s in list(self._due_s.items()):
+                if now_s >= due_s:
+                    call.cancel()  # type: ignore[no-untyped-call]
+
+
+def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]]:
+    keepalive = config.keepalive
+    age_ns = keepalive.server_parameters.max_connection_age
+    options = [
+        ("grpc.max_receive_message_length", max_request_bytes),
+        ("grpc.so_reuseport", 1),
+        ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        ("grpc.server_handshake_timeout_ms", config.read_timeout // NS_PER_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", keepalive.enforcement_policy.min_time // NS_PER_MS),
+    ]
+    if age_ns is not None:
+        grace_ns = keepalive.server_parameters.max_connection_age_grace
+        options.append(("grpc.max_connection_age_ms", age_ns // NS_PER_MS))
+        options.append(("grpc.max_connection_age_grace_ms", grace_ns // NS_PER_MS))
+    return options
+
+
+def _bind(server: grpc.Server, config: GrpcConfig) -> str:
+    """Bind the endpoint; as HOST:PORT with the port that it got."""
+    try:
+        if config.tls is None:
+            port = server.add_insecure_port(config.endpoint)
+        else:
+            port = server.add_secure_port(config.endpoint, _credentials(config.tls))
+    except (RuntimeError, OSError) as error:
+        raise PermanentError(f"{config.endpoint}: expected an address to listen on, got: {error}") from error
+    host, _, _ = config.endpoint.rpartition(":")
+    return f"{host}:{port}"
+
+
+def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:
+    pair = (Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes())
+    ca = Path(tls.client_ca_file).read_bytes() if tls.client_ca_file else None
+    return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
+
+
+def _authorization(details: grpc.HandlerCallDetails) -> str | None:
+    metadata = details.invocation_metadata or ()
+    return next((str(value) for key, value in metadata if key == "authorization"), None)
+
+
+def _abort(call: Call, error: Exception) -> NoReturn:
+    answer = refusal(error)
+    call.set_trailing_metadata(((STATUS_DETAILS, answer.status.SerializeToString()),))
+    call.abort(answer.grpc, answer.status.message)
+    raise AssertionError  # abort always raises; its annotation does not say so

@@ -1,0 +1,224 @@
+"""Spans as rows of `otel_traces`: the columns of the collector's ClickHouse exporter, names, order and spellings.
+
+In: a `scanner.Window` filled by a program that wants WANTED. Out: record batches, one row a span. Promised: resource attributes, which are
+repeated for every span, make further batches rather than one of more than MAX_REPEATED_BYTES.
+
+Where the collector leaves room: duplicate keys in one attribute list stay as they came, the service is named by the first `service.name`, a
+kind or status without a name counts as unset, a span that ends before it starts took no time, ids of parents and links that are not ids
+are empty, and key_strindex and string_value_strindex, which belong to profiles, count as absent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from receivers.otlp import columns
+from receivers.otlp.columns import Attributes
+from receivers.otlp.intern import Interner
+from receivers.otlp.jit import Codes, Words
+from receivers.otlp.scanner import Window
+
+RESOURCES = "resource_spans"
+RESOURCE_ATTRIBUTES = "resource_spans.resource.attributes"
+SCOPES = "resource_spans.scope_spans"
+SPANS = "resource_spans.scope_spans.spans"
+SPAN_ATTRIBUTES = f"{SPANS}.attributes"
+EVENTS = f"{SPANS}.events"
+EVENT_ATTRIBUTES = f"{EVENTS}.attributes"
+LINKS = f"{SPANS}.links"
+LINK_ATTRIBUTES = f"{LINKS}.attributes"
+ATTRIBUTES_OF = {
+    RESOURCES: RESOURCE_ATTRIBUTES,
+    SPANS: SPAN_ATTRIBUTES,
+    EVENTS: EVENT_ATTRIBUTES,
+    LINKS: LINK_ATTRIBUTES,
+}
+SERVICE_NAME = "service.name"
+
+IDS = {"trace_id": 16, "span_id": 8}  # bytes; trace.proto: not all zero
+PAIR = ("key", "value.value")
+WANTED = {
+    RESOURCES: (),
+    RESOURCE_ATTRIBUTES: PAIR,
+    SCOPES: ("scope.name", "scope.version"),
+    SPANS: (
+        *IDS,
+        "parent_span_id",
+        "trace_state",
+        "name",
+        "kind",
+        "start_time_unix_nano",
+        "end_time_unix_nano",
+        "status.message",
+        "status.code",
+    ),
+    SPAN_ATTRIBUTES: PAIR,
+    EVENTS: ("time_unix_nano", "name"),
+    EVENT_ATTRIBUTES: PAIR,
+    LINKS: ("trace_id", "span_id", "trace_state"),
+    LINK_ATTRIBUTES: PAIR,
+}
+
+KINDS = pa.array(["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"])
+STATUSES = pa.array(["Unset", "Ok", "Error"])
+SCHEMA = pa.schema(
+    {
+        "Timestamp": columns.TIMESTAMP,
+        "TraceId": pa.string(),
+        "SpanId": pa.string(),
+        "ParentSpanId": pa.string(),
+        "TraceState": pa.string(),
+        "SpanName": columns.NAME,
+        "SpanKind": columns.NAME,
+        "ServiceName": columns.NAME,
+        "ResourceAttributes": columns.ATTRIBUTES,
+        "ScopeName": columns.NAME,
+        "ScopeVersion": columns.NAME,
+        "SpanAttributes": columns.ATTRIBUTES,
+        "Duration": pa.uint64(),
+        "StatusCode": columns.NAME,
+        "StatusMessage": pa.string(),
+        "Events.Timestamp": pa.list_(columns.TIMESTAMP),
+        "Events.Name": pa.list_(columns.NAME),
+        "Events.Attributes": pa.list_(columns.ATTRIBUTES),
+        "Links.TraceId": pa.list_(pa.string()),
+        "Links.SpanId": pa.list_(pa.string()),
+        "Links.TraceState": pa.list_(pa.string()),
+        "Links.Attributes": pa.list_(columns.ATTRIBUTES),
+    }
+)
+MAX_REPEATED_BYTES = 256 << 20  # of resource attributes in one record batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedSpans:
+    """Consecutive spans, and what had to be mended: spans left out, spans that end before they start, strings that were not UTF-8."""
+
+    records: pa.RecordBatch
+    rejected: int
+    reversed: int
+    repaired: int
+
+
+def batches(window: Window) -> Iterator[DecodedSpans]:
+    """The window's spans, in order; at least one batch."""
+    spans = _Spans(window)
+    for number, (begin, end) in enumerate(spans.ranges()):
+        yield DecodedSpans(
+            records=spans.records(begin, end),
+            rejected=0 if number else window.rejected,
+            reversed=0 if number else spans.reversed,
+            repaired=0 if number else spans.repaired,
+        )
+
+
+class _Spans:
+    """One window on its way to Arrow."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.keys = Interner(window.chunk)
+        self.repaired = 0
+        self.rows = window.rows[SPANS]
+        self.scope_of = columns.owners(window.first(SCOPES, SPANS))
+        self.resource_of = columns.owners(window.first(RESOURCES, SCOPES))[self.scope_of]
+        attributes = {owner: self._attributes(owner, path) for owner, path in ATTRIBUTES_OF.items()}
+        self.resources = attributes[RESOURCES]
+        self.names = self._count(columns.texts(window.chunk, self.keys.words, 0))
+        start, end = (self._words(SPANS, f"{edge}_time_unix_nano").view(np.uint64) for edge in ("start", "end"))
+        self.reversed = int(np.count_nonzero(end < start))
+        self.arrays = {
+            "Timestamp": columns.timestamps(start),
+            "TraceId": self._ids(SPANS, "trace_id"),
+            "SpanId": self._ids(SPANS, "span_id"),
+            "ParentSpanId": self._ids(SPANS, "parent_span_id"),
+            "TraceState": self._texts(SPANS, "trace_state"),
+            "SpanName": self._names(SPANS, "name"),
+            "SpanKind": columns.spellings(self._words(SPANS, "kind"), KINDS),
+            "ServiceName": self._service_names(),
+            "ScopeName": self._names(SCOPES, "scope.name", self.scope_of),
+            "ScopeVersion": self._names(SCOPES, "scope.version", self.scope_of),
+            "SpanAttributes": attributes[SPANS].array(self.names),
+            "Duration": pa.array(np.where(end < start, np.uint64(0), end - start)),
+            "StatusCode": columns.spellings(self._words(SPANS, "status.code"), STATUSES),
+            "StatusMessage": self._texts(SPANS, "status.message"),
+            **self._events(attributes[EVENTS].array(self.names)),
+            **self._links(attributes[LINKS].array(self.names)),
+        }
+
+    def _events(self, attributes: pa.MapArray) -> dict[str, pa.Array]:
+        arrays = {
+            "Events.Timestamp": columns.timestamps(self._words(EVENTS, "time_unix_nano").view(np.uint64)),
+            "Events.Name": self._names(EVENTS, "name"),
+            "Events.Attributes": attributes,
+        }
+        first = self.window.first(SPANS, EVENTS)
+        return {name: columns.lists(first, array) for name, array in arrays.items()}
+
+    def _links(self, attributes: pa.MapArray) -> dict[str, pa.Array]:
+        arrays = {
+            "Links.TraceId": self._ids(LINKS, "trace_id"),
+            "Links.SpanId": self._ids(LINKS, "span_id"),
+            "Links.TraceState": self._texts(LINKS, "trace_state"),
+            "Links.Attributes": attributes,
+        }
+        first = self.window.first(SPANS, LINKS)
+        return {name: columns.lists(first, array) for name, array in arrays.items()}
+
+    def _service_names(self) -> pa.DictionaryArray:
+        """Each span's resource's first `service.name`, or nothing."""
+        resources = self.resources
+        words = np.zeros((len(resources.first) - 1, 1), np.int64)
+        found = np.flatnonzero(resources.keys == self.names.index(SERVICE_NAME).as_py())[::-1]
+        owner = np.searchsorted(resources.first, found, "right") - 1
+        begin = resources.ends[found].astype(np.int64)
+        words[owner, 0] = (resources.ends[found + 1] - begin) << 32 | begin
+        return columns.names(resources.values, words, 0, self.resource_of)[0]
+
+    def _attributes(self, owner: str, path: str) -> Attributes:
+        window = self.window
+        first = window.first(owner, path)
+        key, value = (window.word(path, column) for column in PAIR)
+        attributes = columns.attributes(window.chunk, window.rows[path], key, value, first, self.keys)
+        self.repaired += attributes.repaired
+        return attributes
+
+    def _words(self, path: str, column: str) -> Words:
+        return self.window.rows[path][:, self.window.word(path, column)]
+
+    def _ids(self, path: str, column: str) -> pa.StringArray:
+        length = 16 if column == "trace_id" else 8
+        return columns.ids(self.window.chunk, self.window.rows[path], self.window.word(path, column), length)
+
+    def _names(self, path: str, column: str, owners: Codes | None = None) -> pa.DictionaryArray:
+        return self._count(
+            columns.names(self.window.chunk, self.window.rows[path], self.window.word(path, column), owners)
+        )
+
+    def _texts(self, path: str, column: str) -> pa.StringArray:
+        return self._count(columns.texts(self.window.chunk, self.window.rows[path], self.window.word(path, column)))
+
+    def _count(self, made: tuple[pa.Array, int]) -> pa.Array:
+        array, repaired = made
+        self.repaired += repaired
+        return array
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Where to cut, so that the resource attributes of each part stay below MAX_REPEATED_BYTES."""
+        cost = np.cumsum(self.resources.cost()[self.resource_of])
+        begin, count = 0, len(self.resource_of)
+        while begin < count or count == 0:
+            spent = cost[begin - 1] if begin else 0
+            end = max(int(np.searchsorted(cost, spent + MAX_REPEATED_BYTES, "right")), min(begin + 1, count))
+            yield begin, end
+            if end == count:
+                return
+            begin = end
+
+    def records(self, begin: int, end: int) -> pa.RecordBatch:
+        resources = self.resources.repeat(self.resource_of[begin:end]).array(self.names)
+        arrays = {name: array.slice(begin, end - begin) for name, array in self.arrays.items()}
+        arrays["ResourceAttributes"] = resources
+        return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)

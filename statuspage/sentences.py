@@ -1,0 +1,180 @@
+"""The first lines of the page: sentences about people, made from the conditions of all components."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from statuspage.snapshot import Component, Incident
+from statuspage.states import Condition, State, last_event_at
+from statuspage.words import listing, one_in, when
+
+Conditions = Mapping[str, Condition]  # by component name
+SPOKEN = 3  # components a sentence names before it says "and 4 more"
+
+BLIND = "This page cannot tell whether things work. It will as soon as measurements arrive again."
+
+VERBS = {
+    (State.DOWN, False): ("is down", "are down"),
+    (State.MOST, False): ("is failing for most people", "are failing for most people"),
+    (State.SOME, False): ("is failing for some people", "are failing for some people"),
+    (State.DOWN, True): ("is slow for most people", "are slow for most people"),
+    (State.MOST, True): ("is slow for most people", "are slow for most people"),
+    (State.SOME, True): ("is slow for some people", "are slow for some people"),
+    (State.RECOVERING, False): ("is recovering", "are recovering"),
+    (State.RECOVERING, True): ("is recovering", "are recovering"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """A sentence with one stressed part."""
+
+    before: str = ""
+    stressed: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.before}{self.stressed}{self.after}"
+
+
+def overall(components: Sequence[Component], conditions: Conditions) -> Condition:
+    """The condition of the worst component; of nothing, no signal."""
+    return max(
+        (conditions[component.name] for component in components),
+        key=lambda one: (one.look.rank, not one.slow),
+        default=Condition(state=State.NO_SIGNAL),
+    )
+
+
+def headline(components: Sequence[Component], conditions: Conditions) -> str:
+    """What people meet, in one short sentence."""
+    worst = overall(components, conditions)
+    if not components:
+        return "Nothing is measured yet"
+    if worst.state is State.WORKING:
+        return "Everything works"
+    alike = [one for one in components if _alike(conditions[one.name], worst)]
+    names = listing([one.title for one in alike], at_most=SPOKEN)
+    if worst.state is State.NO_SIGNAL and not any(last_event_at(one) for one in components):
+        return "Nothing is measured yet"
+    if worst.state is State.NO_SIGNAL:
+        return "We have no measurements right now" if len(alike) == len(components) else f"No signal from {names}"
+    if worst.state is State.LOW_TRAFFIC:
+        return "Too few requests to say" if len(alike) == len(components) else "Everything we can measure works"
+    if len(alike) == len(components) > 1:
+        return f"Everything {VERBS[worst.state, worst.slow][0]}"
+    return f"{names} {VERBS[worst.state, worst.slow][len(alike) > 1]}"
+
+
+def _alike(one: Condition, other: Condition) -> bool:
+    return one.state is other.state and one.slow is other.slow
+
+
+def lede(
+    components: Sequence[Component], conditions: Conditions, incidents: Sequence[Incident], now: datetime
+) -> list[Sentence]:
+    """How many people, since when, and what still works."""
+    by_rank = sorted(components, key=lambda one: -conditions[one.name].look.rank)
+    troubled = [one for one in by_rank if conditions[one.name].troubled]
+    said = [_how_many(one, conditions[one.name], incidents, now) for one in troubled[:SPOKEN]]
+    return [
+        *(sentence for sentence in said if sentence),
+        *_silent(components, conditions, incidents, now),
+        *_rest(components, conditions),
+    ]
+
+
+def _how_many(
+    component: Component, condition: Condition, incidents: Sequence[Incident], now: datetime
+) -> Sentence | None:
+    incident = next((one for one in incidents if one.component == component.name and one.resolved_at is None), None)
+    promise = condition.promise
+    if condition.state is State.RECOVERING and incident:
+        return _share(
+            component, incident.bad_share, condition, f"between {when(incident.started_at, now)} and now", past=True
+        )
+    if incident and incident.valid and incident.bad_share:
+        return _share(component, incident.bad_share, condition, f"since {when(incident.started_at, now)}")
+    if promise and promise.live_valid:
+        bad = Fraction(promise.live_valid - promise.live_good, promise.live_valid)
+        return _share(component, bad, condition, "in the last minute")
+    return None
+
+
+def _share(component: Component, bad: Fraction, condition: Condition, span: str, *, past: bool = False) -> Sentence:
+    share = one_in(bad)
+    what = f"to {component.title} {_did(condition, past=past, many='1 in' not in share)} {span}."
+    if share == "all":
+        return Sentence(stressed="Every", after=f" request to {component.title} {_did(condition, past=past)} {span}.")
+    if share[0].isdigit():
+        return Sentence(before="About ", stressed=share, after=f" requests {what}")
+    return Sentence(stressed=share.capitalize(), after=f" requests {what}")
+
+
+def _did(condition: Condition, *, past: bool, many: bool = False) -> str:
+    if condition.slow:
+        been = ("were" if many else "was") if past else ("have been" if many else "has been")
+        return f"{been} slower than promised"
+    return "failed" if past else ("have failed" if many else "has failed")
+
+
+def _silent(
+    components: Sequence[Component], conditions: Conditions, incidents: Sequence[Incident], now: datetime
+) -> list[Sentence]:
+    silent = [one for one in components if conditions[one.name].state is State.NO_SIGNAL]
+    hurt = {one.component for one in incidents if one.resolved_at is None}
+    if silent and len(silent) == len(components):
+        heard = any(last_event_at(one) for one in components)
+        return [Sentence(before=BLIND if heard else "Figures appear here as soon as the first requests are measured.")]
+    return [Sentence(before=_silence(one, one.name in hurt, now)) for one in silent[:SPOKEN]]
+
+
+def _silence(component: Component, hurt: bool, now: datetime) -> str:  # noqa: FBT001
+    heard = last_event_at(component)
+    if heard is None:
+        return f"We have not heard from {component.title} yet."
+    trouble = ", when it was failing" if hurt else ""
+    return f"We last heard from {component.title} at {when(heard, now)}{trouble}."
+
+
+def _rest(components: Sequence[Component], conditions: Conditions) -> list[Sentence]:
+    """What still works, where something does not."""
+    working = [one.title for one in components if conditions[one.name].state is State.WORKING]
+    few = [one.title for one in components if conditions[one.name].state is State.LOW_TRAFFIC]
+    said = []
+    if working and len(working) + len(few) < len(components):
+        said.append(Sentence(before=f"{listing(working, at_most=4)} {'works' if len(working) == 1 else 'work'}."))
+    if few and len(few) < len(components):
+        has = "has" if len(few) == 1 else "have"
+        said.append(Sentence(before=f"{listing(few)} {has} too few requests right now to say."))
+    return said
+
+
+INDICATORS = {
+    "operational": ("none", "All Systems Operational"),
+    "degraded_performance": ("minor", "Partially Degraded Service"),
+    "some_partial": ("minor", "Minor Service Outage"),
+    "most_partial": ("major", "Partial System Outage"),
+    "all_major": ("critical", "Major System Outage"),
+}
+
+
+def indicator(components: Sequence[Component], conditions: Conditions) -> tuple[str, str]:
+    """Statuspage's indicator and its description.
+
+    Source: Statuspage API v2 samples: degraded and some partial are minor, partial everywhere or some major is major,
+    major everywhere is critical.
+    """
+    states = [conditions[component.name].api for component in components]
+    if not states:
+        return "minor", "Nothing Measured Yet"
+    if all(state == "major_outage" for state in states):
+        return INDICATORS["all_major"]
+    if "major_outage" in states or all(state == "partial_outage" for state in states):
+        return INDICATORS["most_partial"]
+    if "partial_outage" in states:
+        return INDICATORS["some_partial"]
+    if "degraded_performance" in states:
+        return INDICATORS["degraded_performance"]
+    return INDICATORS["operational"]
