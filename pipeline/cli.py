@@ -128,6 +128,20 @@ def check(
 
 
 @app.command(rich_help_panel=BY_HAND)
+def rehearse(
+    folder: Annotated[Path, typer.Argument(help="With andon.yaml, its objectives, and timeline.yaml: made-up traffic")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a change")] = False,
+) -> None:
+    """Ask what your promises would say if traffic went like this. An hour takes seconds."""
+    with _explained("rehearse"):
+        from pipeline.rehearse import rehearse as play
+
+        for change in play(folder):
+            line = "  ".join(f"{key} {value}" for key, value in change.items())
+            typer.echo(json.dumps(change) if as_json else line)
+
+
+@app.command(rich_help_panel=BY_HAND)
 def migrate(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Bring ClickHouse's tables up to date. Safe to run twice."""
     with _explained("migrate"):

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLO_STATUS
+from pipeline.assembly import Assembly
 from pipeline.clock import Clock, SystemClock, to_datetime
 from pipeline.component import Query, Write
 from pipeline.errors import RetryableError
@@ -36,21 +37,17 @@ from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
 from processors.slo.sums import IndicatorSums, read_coverage, read_slices, read_sums
 from processors.slo.windows import Bounds, last
 
-if TYPE_CHECKING:
-    from pipeline.assembly import Assembly
-
-__all__ = ["EvaluateConfig", "Evaluator", "evaluator"]
-
 log = logging.getLogger("andon")
 
 COVERAGE_EVERY = timedelta(seconds=30)
 STATUS_EVERY = timedelta(seconds=30)
 MOVING_COLUMNS = frozenset({"At", "WindowStart", "WindowEnd", "Coverage"})
+LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
 UNHEARD = IndicatorSums()
 Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
 
 
-def evaluator(assembly: "Assembly") -> "Evaluator":
+def evaluator(assembly: Assembly) -> "Evaluator":
     """The evaluator that `andon.yaml` asks for."""
     objectives = load_objectives(assembly.resolve(assembly.config.objectives))
     client = assembly.writer()
@@ -188,9 +185,10 @@ class Evaluator:
             if step := advance_incident(scene):
                 incident, update = step
                 # What is told first: should the revision fail, the same step with the same ids follows.
-                self._write(INCIDENT_UPDATES.name, [update_row(update)], token=update.id)
+                if update:
+                    self._write(INCIDENT_UPDATES.name, [update_row(update)], token=update.id)
                 self._write(INCIDENTS.name, [incident_row(incident)], token=f"{incident.id}:{incident.revision}")
-                log.info("incident %s of %s is %s: %s", incident.id, service, incident.state, update.body)
+                log.info("incident %s of %s is %s: %s", incident.id, service, incident.state, incident.title)
 
     def _tell(self, signals: Sequence[Signal], now: datetime) -> None:
         """Write down what is known of each promise, where it differs from what was told or that is old."""
@@ -218,9 +216,6 @@ class Evaluator:
             shares = read_coverage(self._query, set(windows.values()), now)
             self._coverage = now, {key: shares[bounds] for key, bounds in windows.items()}
         return self._coverage[1]
-
-
-LIVE, LASTED = "live", "lasted"
 
 
 def status_of(

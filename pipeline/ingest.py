@@ -44,14 +44,18 @@ class ChunkProcessor:
         self._spans = spans
 
     def process(self, chunk: SealedChunk) -> None:
-        """Store all of `chunk`; doing so twice changes nothing.
+        """Store all of `chunk`; see `store`."""
+        self.store(chunk.id, chunk.received_ns, chunk.read())
+
+    def store(self, chunk_id: str, received_ns: int, message: bytes | memoryview) -> None:
+        """Store all spans of an OTLP message; doing so twice under one id changes nothing.
 
         Raises:
             RetryableError: ClickHouse is away.
-            PermanentError: the chunk cannot be decoded, or ClickHouse refuses it.
+            PermanentError: the message cannot be decoded, or ClickHouse refuses it.
         """
-        records = tuple(decoded.records for decoded in decode_traces(chunk.read()))
-        batch = SpanBatch(chunk_id=chunk.id, received_ns=chunk.received_ns, records=records)
+        records = tuple(decoded.records for decoded in decode_traces(message))
+        batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
         self._slices.consume(self._counter.count(batch))
         self._spans.consume(batch)
 

@@ -125,8 +125,11 @@ class Ledger:
     def _credit(self, signal: str, now_ns: int) -> None:
         """Add the time since the last look to the slices it fell into, if a door was open."""
         listening = self._state.listening[signal]
-        start_ns, listening.credited_ns = listening.credited_ns, now_ns
-        if listening.doors == 0 or now_ns - start_ns > MAX_GAP_NS:
+        start_ns = listening.credited_ns
+        if start_ns - MAX_GAP_NS < now_ns <= start_ns:
+            return  # the clock was set back a little: wait until it is where it was
+        listening.credited_ns = now_ns
+        if listening.doors == 0 or abs(now_ns - start_ns) > MAX_GAP_NS:
             return
         while start_ns < now_ns:
             end_ns = min(now_ns, _slice_start(start_ns) + SLICE_NS)

@@ -19,33 +19,21 @@ import heapq
 import mmap
 import os
 import secrets
-import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from zlib import crc32
 
 from pydantic import Field
 
 from pipeline.clock import NS_PER_S, Clock, SystemClock
 from pipeline.config import Config, DurationNs, SizeBytes, written
 from pipeline.errors import PermanentError, RetryableError
+from pipeline.frame import Frame, frame_header, frames
 
-# Protobuf: field 1000, length-delimited, so (1000 << 3) | 2 as a varint. No OTLP request uses that number.
-FRAME_TAG = b"\xc2\x3e"
-FRAME_VERSION = 1
-# tag, length of what follows, version, crc32 | body length, receive time in ns, then the tenant in UTF-8.
-_PREFIX = struct.Struct("<2sBB")
-_CRC = struct.Struct("<I")
-_FIELDS = struct.Struct("<IQ")
-_HEADER_BYTES = _PREFIX.size + _CRC.size + _FIELDS.size
-_LENGTH_OF_REST = _HEADER_BYTES - 3
-_MAX_LENGTH = 127  # one byte, as a varint is below 128
-MAX_TENANT_BYTES = _MAX_LENGTH - _LENGTH_OF_REST
 MAX_GROUP = 512  # two buffers a frame in one writev, and Linux takes 1024
 SYNC_TIMEOUT_S = 30.0  # longer than any client waits for its answer
 
@@ -81,21 +69,12 @@ class SealedChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """One request in a chunk: where its body stands, and what the header says of it."""
-
-    start: int
-    end: int
-    received_ns: int
-    tenant: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolStats:
     """What the spool holds now, and counters since it started."""
 
     bytes: int
     chunks: int
+    holding: int
     oldest_age_s: float
     dead_bytes: int
     requests_total: int
@@ -506,7 +485,7 @@ class Spool:
 
     def stats(self) -> SpoolStats:
         """What the spool holds now, and counters since it started."""
-        state, count = self._state, self._state.count
+        state = self._state
         dead_bytes = sum(path.stat().st_size for path in self._dead.glob("*.pb"))
         with self._changed:
             ids = [*state.taken, *(chunk_id for chunk_id, _ in state.sealed), *([state.open.id] if state.open else [])]
@@ -514,15 +493,10 @@ class Spool:
             return SpoolStats(
                 bytes=state.bytes,
                 chunks=len(ids),
+                holding=state.holding,
                 oldest_age_s=0.0 if oldest_ns is None else max(0, self._clock.now_ns() - oldest_ns) / NS_PER_S,
                 dead_bytes=dead_bytes,
-                requests_total=count.requests_total,
-                syncs_total=count.syncs_total,
-                refused_total=count.refused_total,
-                io_errors_total=count.io_errors_total,
-                cut_bytes_total=count.cut_bytes_total,
-                buried_chunks_total=count.buried_chunks_total,
-                dropped_dead_chunks_total=count.dropped_dead_chunks_total,
+                **asdict(state.count),
             )
 
     # ---- starting
@@ -588,53 +562,6 @@ class Spool:
         else:
             self._state.taken[chunk.id] = chunk
             self.bury(chunk, f"expected {size} bytes of whole frames, got {frames[-1].end if frames else 0}")
-
-
-def frame_header(body: bytes | memoryview, received_ns: int, tenant: str = "") -> bytes:
-    """What stands before `body` in a chunk.
-
-    Raises:
-        PermanentError: the tenant's name is longer than `MAX_TENANT_BYTES`.
-    """
-    name = tenant.encode()
-    if len(name) > MAX_TENANT_BYTES:
-        raise PermanentError(f"expected a tenant of at most {MAX_TENANT_BYTES} bytes, got {len(name)}")
-    prefix = _PREFIX.pack(FRAME_TAG, _LENGTH_OF_REST + len(name), FRAME_VERSION)
-    fields = _FIELDS.pack(len(body), received_ns) + name
-    return prefix + _CRC.pack(crc32(body, crc32(prefix + fields))) + fields
-
-
-def frames(chunk: memoryview | mmap.mmap, *, check: bool = True) -> Iterator[Frame]:
-    """The whole frames at the start of `chunk`, in order; with `check`, only those whose crc is right.
-
-    Ends at the first that is not whole: the last one's `end` tells how far the chunk is good.
-    """
-    start = 0
-    while (frame := _frame_at(chunk, start, check=check)) is not None:
-        yield frame
-        start = frame.end
-
-
-def _frame_at(chunk: memoryview | mmap.mmap, start: int, *, check: bool) -> Frame | None:
-    if start + _HEADER_BYTES > len(chunk):
-        return None
-    tag, length, version = _PREFIX.unpack_from(chunk, start)
-    if tag != FRAME_TAG or version != FRAME_VERSION or not _LENGTH_OF_REST <= length <= _MAX_LENGTH:
-        return None
-    fields_at = start + _PREFIX.size + _CRC.size
-    body_bytes, received_ns = _FIELDS.unpack_from(chunk, fields_at)
-    body_at = start + 3 + length
-    end = body_at + body_bytes
-    if end > len(chunk) or (check and not _is_intact(chunk, start, fields_at, end)):
-        return None
-    tenant = bytes(chunk[fields_at + _FIELDS.size : body_at]).decode(errors="replace")
-    return Frame(start=body_at, end=end, received_ns=received_ns, tenant=tenant)
-
-
-def _is_intact(chunk: memoryview | mmap.mmap, start: int, fields_at: int, end: int) -> bool:
-    view = memoryview(chunk)
-    (expected,) = _CRC.unpack_from(view, start + _PREFIX.size)
-    return bool(crc32(view[fields_at:end], crc32(view[start : start + _PREFIX.size])) == expected)
 
 
 def _frames_of(path: Path, size: int, *, check: bool) -> Iterator[Frame]:

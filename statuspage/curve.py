@@ -31,7 +31,7 @@ class Drawing:
 
 def draw(curve: Curve, *, started_at: datetime, ended_at: datetime) -> Drawing:
     """The drawing of `curve`, with [`started_at`, `ended_at`) tinted."""
-    lowest = min(curve.points, key=_bad_rank, default=None)
+    lowest = max((point for point in curve.points if point.valid), key=_bad, default=None)
     depth = max(LEAST_DEPTH, DEPTH_MARGIN * _bad(lowest) if lowest else LEAST_DEPTH, 2 * (1 - Fraction(curve.target)))
     depth = min(depth, Fraction(1))
     left, right = _x(curve, started_at), _x(curve, ended_at)
@@ -48,10 +48,6 @@ def draw(curve: Curve, *, started_at: datetime, ended_at: datetime) -> Drawing:
 
 def _bad(point: Point) -> Fraction:
     return Fraction(point.valid - point.good, point.valid)
-
-
-def _bad_rank(point: Point) -> Fraction:
-    return -_bad(point)
 
 
 def _x(curve: Curve, moment: datetime) -> float:

@@ -1,7 +1,7 @@
 """Good and valid requests per indicator and UTC day, kept between reads because old days hardly change.
 
-In: `sli_slices`. Out: 90 days an indicator. Every read renews today and yesterday; every `RENEW_EVERY` all days are read
-again, which brings in what came very late.
+In: `sli_slices`. Out: 90 days an indicator. Every read renews today and yesterday; every `RENEW_EVERY` all days are
+read again, which brings in what came very late.
 """
 
 from collections import defaultdict

@@ -20,8 +20,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from statuspage import words
 from statuspage.api import Api
 from statuspage.evidence import recount_sql
+from statuspage.shapes import DRAWINGS, icon
 from statuspage.snapshot import Component, Incident, Promise, Snapshot
-from statuspage.states import LOOKS, Shape, State
+from statuspage.states import LOOKS, State
 from statuspage.view import DAYS_SHOWN, day_views, earlier, incident_view, page_view, promise_view
 
 SHORT = "public, max-age=10, s-maxage=10, stale-while-revalidate=20, stale-if-error=3600"
@@ -78,7 +79,11 @@ class Site:
     @cached_property
     def _pages(self) -> Mapping[str, Callable[[], Rendered]]:
         """Every known path and how to render it."""
-        pages: dict[str, Callable[[], Rendered]] = {"/how-we-measure": self._how, "/": self._empty}
+        pages: dict[str, Callable[[], Rendered]] = {
+            "/how-we-measure": self._how,
+            "/": self._empty,
+            "/history": self._empty,
+        }
         if self.snapshot is None:
             return pages | {f"/api/v2/{path}": _no_data for path in API_PATHS}
         pages |= {"/": self._home, "/history": self._history}
@@ -222,34 +227,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"incident_path": _linked(incident_path), "evidence_path": _linked(evidence_path)}
+    environment.globals |= {
+        "drawings": DRAWINGS,
+        "incident_path": _linked(incident_path),
+        "evidence_path": _linked(evidence_path),
+    }
     return environment
 
 
 def _linked(path: Callable[[str], str]) -> Callable[[str], str]:
     """Paths are looked up decoded and written encoded."""
     return lambda name: quote(path(name))
-
-
-GREY = "#8d8678"
-HOLLOW = f'<circle cx="10" cy="10" r="7.5" fill="none" stroke="{GREY}" stroke-width="2"'
-ICONS = {
-    Shape.DISC: '<circle cx="10" cy="10" r="8"/>',
-    Shape.TRIANGLE: '<path d="M10 1.5 19 18H1z"/>',
-    Shape.DIAMOND: '<path d="M10 .5 19.5 10 10 19.5.5 10z"/>',
-    Shape.SQUARE: '<path d="M2 2h16v16H2z"/>',
-    Shape.DOTTED: f'{HOLLOW} stroke-dasharray="3 3"/>',
-    Shape.QUARTER: f'{HOLLOW}/><path d="M10 10V2.5A7.5 7.5 0 0 1 17.5 10z"/>',
-}
-INKS = {
-    State.WORKING: "#3c9a70",
-    State.RECOVERING: "#c98018",
-    State.SOME: "#c98018",
-    State.MOST: "#d4601f",
-    State.DOWN: "#cf3b35",
-    State.NO_SIGNAL: GREY,
-    State.LOW_TRAFFIC: GREY,
-}
 
 
 @cache
@@ -265,9 +253,7 @@ def static_files() -> Mapping[str, Rendered]:
 
 
 def _icon(state: State) -> Rendered:
-    drawing = ICONS[LOOKS[state].shape]
-    text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20" fill="{INKS[state]}">{drawing}</svg>'
-    return Rendered(body=text.encode(), media_type="image/svg+xml", caching=LONG)
+    return Rendered(body=icon(state).encode(), media_type="image/svg+xml", caching=LONG)
 
 
 @cache

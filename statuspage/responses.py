@@ -1,7 +1,7 @@
 """Finished bytes as HTTP answers, with the headers that let a cache carry the crowd.
 
-In: a request and what was rendered. Out: an answer, tagged and compressed, and never a stack trace. Caches may keep it as
-they may Statuspage's own pages: ten seconds, twenty more while they fetch a new one, and an hour if we are away.
+In: a request and what was rendered. Out: an answer, tagged and compressed, and never a stack trace. Caches may keep it
+as they may Statuspage's own pages: ten seconds, twenty more while they fetch a new one, an hour if we are away.
 """
 
 import json

@@ -50,21 +50,25 @@ def overall(components: Sequence[Component], conditions: Conditions) -> Conditio
 def headline(components: Sequence[Component], conditions: Conditions) -> str:
     """What people meet, in one short sentence."""
     worst = overall(components, conditions)
-    if not components:
-        return "Nothing is measured yet"
     if worst.state is State.WORKING:
         return "Everything works"
-    alike = [one for one in components if _alike(conditions[one.name], worst)]
-    names = listing([one.title for one in alike], at_most=SPOKEN)
-    if worst.state is State.NO_SIGNAL and not any(last_event_at(one) for one in components):
+    alike = [one.title for one in components if _alike(conditions[one.name], worst)]
+    if (worst.state, worst.slow) not in VERBS:
+        return _unknown(components, worst, alike)
+    singular, plural = VERBS[worst.state, worst.slow]
+    if len(alike) == len(components) > 1:
+        return f"Everything {singular}"
+    return f"{listing(alike, at_most=SPOKEN)} {plural if len(alike) > 1 else singular}"
+
+
+def _unknown(components: Sequence[Component], worst: Condition, alike: Sequence[str]) -> str:
+    """The headline where nothing is bad that can be seen, but not everything can be."""
+    everything = len(alike) == len(components)
+    if not any(last_event_at(one) for one in components):
         return "Nothing is measured yet"
     if worst.state is State.NO_SIGNAL:
-        return "We have no measurements right now" if len(alike) == len(components) else f"No signal from {names}"
-    if worst.state is State.LOW_TRAFFIC:
-        return "Too few requests to say" if len(alike) == len(components) else "Everything we can measure works"
-    if len(alike) == len(components) > 1:
-        return f"Everything {VERBS[worst.state, worst.slow][0]}"
-    return f"{names} {VERBS[worst.state, worst.slow][len(alike) > 1]}"
+        return "We have no measurements right now" if everything else f"No signal from {listing(alike, at_most=SPOKEN)}"
+    return "Too few requests to say" if everything else "Everything we can measure works"
 
 
 def _alike(one: Condition, other: Condition) -> bool:
@@ -90,30 +94,30 @@ def _how_many(
 ) -> Sentence | None:
     incident = next((one for one in incidents if one.component == component.name and one.resolved_at is None), None)
     promise = condition.promise
-    if condition.state is State.RECOVERING and incident:
-        return _share(
-            component, incident.bad_share, condition, f"between {when(incident.started_at, now)} and now", past=True
-        )
-    if incident and incident.valid and incident.bad_share:
-        return _share(component, incident.bad_share, condition, f"since {when(incident.started_at, now)}")
+    if incident and incident.bad_share:
+        began = when(incident.started_at, now)
+        over = condition.state is State.RECOVERING
+        span = f"between {began} and now" if over else f"since {began}"
+        return _share(component, incident.bad_share, span, slow=incident.slow, past=over)
     if promise and promise.live_valid:
         bad = Fraction(promise.live_valid - promise.live_good, promise.live_valid)
-        return _share(component, bad, condition, "in the last minute")
+        return _share(component, bad, "in the last minute", slow=promise.about_time)
     return None
 
 
-def _share(component: Component, bad: Fraction, condition: Condition, span: str, *, past: bool = False) -> Sentence:
+def _share(component: Component, bad: Fraction, span: str, *, slow: bool, past: bool = False) -> Sentence:
     share = one_in(bad)
-    what = f"to {component.title} {_did(condition, past=past, many='1 in' not in share)} {span}."
+    many = "1 in" not in share and share != "all"
+    verb = _verb(many=many, slow=slow, past=past)
     if share == "all":
-        return Sentence(stressed="Every", after=f" request to {component.title} {_did(condition, past=past)} {span}.")
+        return Sentence(stressed="Every", after=f" request to {component.title} {verb} {span}.")
     if share[0].isdigit():
-        return Sentence(before="About ", stressed=share, after=f" requests {what}")
-    return Sentence(stressed=share.capitalize(), after=f" requests {what}")
+        return Sentence(before="About ", stressed=share, after=f" requests to {component.title} {verb} {span}.")
+    return Sentence(stressed=share.capitalize(), after=f" requests to {component.title} {verb} {span}.")
 
 
-def _did(condition: Condition, *, past: bool, many: bool = False) -> str:
-    if condition.slow:
+def _verb(*, many: bool, slow: bool, past: bool) -> str:
+    if slow:
         been = ("were" if many else "was") if past else ("have been" if many else "has been")
         return f"{been} slower than promised"
     return "failed" if past else ("have failed" if many else "has failed")

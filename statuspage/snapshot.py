@@ -2,7 +2,8 @@
 
 In: rows the store read. Out: values the page words and the API prints. A snapshot holds facts only (counts, times,
 texts), never a judgement: whether something "works" depends on how old the facts are, so that is decided when they are
-shown. Order: components by title, promises with the main one first, days oldest first, incidents and updates newest first.
+shown. Order: components by title, promises with the main one first, days oldest first, incidents and updates newest
+first.
 """
 
 from collections.abc import Iterator
@@ -87,12 +88,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Good among valid requests around an incident; `step_s` seconds a point, no point where nothing came."""
+    """Good among valid requests around an incident; `step_s` seconds a point, no point where nothing came.
+
+    `target` is what was promised, and `about_time` tells that requests which are not good are slow rather than failed.
+    """
 
     start: datetime
     end: datetime
     step_s: int
     target: Decimal
+    about_time: bool
     points: tuple[Point, ...]
 
 
@@ -125,6 +130,11 @@ class Incident:
     valid: int
     updates: tuple[Update, ...]
     curve: Curve | None
+
+    @property
+    def slow(self) -> bool:
+        """Whether its requests that were not good were slow ones."""
+        return self.curve is not None and self.curve.about_time
 
     @property
     def bad_share(self) -> Fraction:

@@ -251,7 +251,14 @@ class Store:
             Point(at=_at(start + row["Place"] * step), good=row["PointGood"], valid=row["PointValid"]) for row in rows
         )
         return Measured(
-            curve=Curve(start=_at(start), end=_at(end), step_s=step, target=promise.target, points=tuple(points)),
+            curve=Curve(
+                start=_at(start),
+                end=_at(end),
+                step_s=step,
+                target=promise.target,
+                about_time=promise.about_time,
+                points=tuple(points),
+            ),
             good=sum(row["SpanGood"] for row in rows),
             valid=sum(row["SpanValid"] for row in rows),
         )

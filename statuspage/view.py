@@ -1,7 +1,7 @@
 """What the templates show: a snapshot and the time it is now, turned into words. Pure; the templates only place it.
 
-In: `Snapshot` and now. Out: frozen values that hold finished texts. All judgement is in `states`, all wording in `words`
-and `sentences`; here they are put together.
+In: `Snapshot` and now. Out: frozen values that hold finished texts. All judgement is in `states`, all wording in
+`words` and `sentences`; here they are put together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -150,6 +150,8 @@ def page_view(snapshot: Snapshot, now: datetime) -> PageView:
     """The start page."""
     conditions = conditions_of(snapshot, now)
     measured_at = max(filter(None, map(last_event_at, snapshot.components)), default=None)
+    if measured_at is not None:  # it is the end of a slice, which may not be over yet
+        measured_at = min(measured_at, snapshot.taken_at)
     return PageView(
         now=now,
         condition=overall(snapshot.components, conditions),
@@ -318,7 +320,8 @@ def _condition(incident: Incident, component: Component | None, snapshot: Snapsh
 def _people(incident: Incident) -> str:
     if not incident.valid:
         return ""
-    return f"{words.count(incident.valid - incident.good)} of {words.count(incident.valid)} requests were not good"
+    did = "were too slow" if incident.slow else "failed"
+    return f"{words.count(incident.valid - incident.good)} of {words.count(incident.valid)} requests {did}"
 
 
 def _lowest(drawing: Drawing | None, now: datetime) -> str:

@@ -1,8 +1,8 @@
 """The ClickHouse engine as a library behind ClickHouse's own HTTP interface, for one machine.
 
-In: HTTP on loopback, from any ClickHouse client. Out: ClickHouse's answers. So there is one way to reach the store, be it
-embedded, a server or a cluster. Promised: one process owns the directory; an INSERT answered is stored, also after
-`kill -9`; the next start needs no cleaning up. It wants a process of its own:
+In: HTTP on loopback, from any ClickHouse client. Out: ClickHouse's answers. So there is one way to reach the store,
+be it embedded, a server or a cluster. Promised: one process owns the directory; an INSERT answered is stored, also
+after `kill -9`; the next start needs no cleaning up. It wants a process of its own:
 
     python -m exporters.clickhouse.embedded --directory data --port 0
 
@@ -32,7 +32,7 @@ from pipeline.errors import PermanentError
 logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 30
-_DRAIN_TIMEOUT_S = 10
+_GRACE_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class EmbeddedSettings:
     max_connections: int = 128
     queue_timeout_s: float = 10
     body_silence_s: float = 30
+    drain_timeout_s: int = 10
     max_execution_time_s: int = 60
     max_query_memory_bytes: int = 2 << 30
     max_result_bytes: int = 256 << 20
@@ -86,15 +87,16 @@ class EmbeddedClickHouse:
         listener = _listen(self._settings)
         try:
             self._engine.open(self._settings.database)
+            self._port = listener.getsockname()[1]
+            self._running = _Running(self._settings, self._engine, listener)
         except BaseException:
             listener.close()
+            self._engine.close()
             raise
-        self._port = listener.getsockname()[1]
-        self._running = _Running(self._settings, self._engine, listener)
         logger.info("the embedded ClickHouse engine answers at %s", self.address)
 
     def shutdown(self) -> None:
-        """Finish the requests that run, for 10 s at most, then close the engine. Safe before `start`, and twice."""
+        """Let running requests end within the drain timeout, then close the engine. Safe before `start`, and twice."""
         running, self._running = self._running, None
         if running is not None:
             running.stop(self._engine)
@@ -105,6 +107,7 @@ class _Running:
     """The HTTP server in a thread of its own."""
 
     def __init__(self, settings: EmbeddedSettings, engine: Engine, listener: socket.socket) -> None:
+        self._drain_timeout_s = settings.drain_timeout_s
         self._interface = Interface(engine, _accounts(settings), _bounds(settings), database=settings.database)
         self._server = _Server(
             uvicorn.Config(
@@ -116,17 +119,19 @@ class _Running:
                 access_log=False,
                 server_header=False,
                 limit_concurrency=settings.max_connections,
-                timeout_graceful_shutdown=_DRAIN_TIMEOUT_S,
+                timeout_graceful_shutdown=settings.drain_timeout_s,
             )
         )
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="clickhouse-http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="clickhouse-http", daemon=True
+        )
         self._thread.start()
         if not self._server.answers.wait(_START_TIMEOUT_S):
             raise PermanentError(f"the embedded engine's HTTP server did not start within {_START_TIMEOUT_S} s")
 
     def stop(self, engine: Engine) -> None:
         self._server.should_exit = True
-        self._thread.join(_DRAIN_TIMEOUT_S + 5)
+        self._thread.join(self._drain_timeout_s + _GRACE_S)
         engine.interrupt()
         self._interface.close()
 
@@ -151,11 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         engine.start()
     except PermanentError as exc:
-        print(exc, file=sys.stderr)
+        sys.stderr.write(f"{exc}\n")
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    print(json.dumps({"address": engine.address}), flush=True)
+    sys.stdout.write(json.dumps({"address": engine.address}) + "\n")
+    sys.stdout.flush()
     stop.wait()
     engine.shutdown()
     return 0

@@ -9,9 +9,9 @@ import asyncio
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, Self
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 
 from exporters.clickhouse.embedded_errors import Code, refusal
 
@@ -49,7 +49,7 @@ class Body:
         self._taken = 0
         self._chunks: list[bytes] = []
 
-    def __enter__(self) -> "Body":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +92,9 @@ class Body:
     def _keep(self, piece: bytes, size: int, chunks: list[bytes]) -> int:
         size += len(piece)
         if size > self._cap:
-            raise refusal(Code.TOO_MANY_BYTES, f"expected a body of at most {self._cap} bytes, inflated or not, got more")
+            raise refusal(
+                Code.TOO_MANY_BYTES, f"expected at most {self._cap} bytes in a body, inflated or not, got more"
+            )
         self._budget.take(len(piece))
         self._taken += len(piece)
         if piece:

@@ -1,21 +1,23 @@
 """The ClickHouse engine as a library, opened on one directory, with the walls a server would have.
 
 In: statements with their settings, parameters, data, and whether they may write. Out: result bytes, or ClickHouse's own
-error with its code. Promised: one connection per statement, so no setting outlives its request; an INSERT returned is in
-the table, and there after `kill -9`; one statement per call; time, memory and result size bounded by the engine.
+error with its code. Promised: one connection per statement, so no setting outlives its request; an INSERT that returned
+is in the table, also after `kill -9`; one statement per call; time, memory and result size bounded by the engine.
 
-What nobody may do, whoever asks, is said to the engine itself: its only user has no grant to reach files, networks or
-processes, to make users, functions or dictionaries. What a read-only statement may not do is said twice: the connection
-is read-only, and the engine's parser must call the statement a reading one.
+The walls are the engine's own. Its only user has no grant to reach files, networks or processes, nor to make users,
+functions or dictionaries. Before a statement runs, the engine's parser says what it is; what only reads runs on a
+connection that cannot write, and what is not a statement never runs.
 """
 
+import fcntl
+import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.sax.saxutils import escape
 
 from exporters.clickhouse.embedded_errors import Code, EngineError, refusal
@@ -23,13 +25,24 @@ from exporters.clickhouse.embedded_statement import Insert, first_word
 from pipeline.errors import PermanentError
 
 _GRANTS = (
-    "SELECT, SHOW, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, "
-    "DROP, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY"
+    "SELECT, SHOW, CHECK, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, "
+    "DROP, TRUNCATE, OPTIMIZE, KILL QUERY"
 )
-_CODE = re.compile(r"Code: (\d+)\. ")
-_NO_FILES = "Reading files is not allowed"
-# An embedded INSERT always waits until its rows are in the table: a promise stronger than what these could ask for.
+_NEVER = (
+    "Not allowed here: SET, USE, SYSTEM, KILL, BACKUP, ATTACH, INTO OUTFILE, temporary tables, and statements "
+    "on users, functions or named collections. Settings and the database go into the URL"
+)
+_NO_FILES = "Not allowed here: reading files"
+# An INSERT is always answered after its rows are in the table, which is more than these could ask for.
 _IGNORED_SETTINGS = frozenset({"async_insert", "wait_for_async_insert"})
+# What changes how a statement is read, or where a table is kept, is nobody's to choose.
+_FIXED_SETTINGS = ("dialect", "implicit_select", "merge_tree_disk", "merge_tree_storage_policy")
+
+_CODE = re.compile(r"Code: (\d+)\. ")
+_STORAGE = re.compile(r"^ *Storage definition.*\n *Function (\w+)", re.MULTILINE)
+_SETTINGS = re.compile(r"^ *Set$", re.MULTILINE)
+_INFILE = re.compile(r"InsertQuery.*(?:\n  .*)*\n Literal")
+_OWN_STORAGE = re.compile(r"\w*MergeTree|Memory|Null|Log|TinyLog|StripeLog|Set|Join|Merge|Buffer|Atomic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +73,7 @@ class Statement:
 class Result:
     """What a statement gave back, and what it read and wrote."""
 
-    body: memoryview
+    body: bytes
     rows_read: int
     bytes_read: int
     rows_written: int
@@ -92,9 +105,20 @@ class Engine:
                 self._anchor = native.connect(f"{self._directory}?config-file={config}")
             except RuntimeError as exc:
                 raise PermanentError(_why_not_opened(self._directory, exc)) from exc
-        native.create_function("file", _refuse_file, ["String"], "String", on_null="pass")
+        self._shadow_file_function(native)
         self._anchor.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database, '`')}")
         self.timezone = self._anchor.query("SELECT timezone()", "TabSeparatedRaw").data().strip()
+
+    def _shadow_file_function(self, native: Any) -> None:
+        with suppress(RuntimeError):  # where it stands already, from an engine this process had before
+            native.create_function("file", _refuse_file, ["String"], "String", on_null="pass")
+        try:
+            self._anchor.query(f"SELECT file('{os.devnull}')")
+        except RuntimeError as exc:
+            if _NO_FILES in str(exc):
+                return
+        self.close()
+        raise PermanentError("this version of chdb does not let its SQL function `file` be taken away")
 
     def close(self) -> None:
         """End running queries, then the engine. Safe before `open`, and twice."""
@@ -114,48 +138,94 @@ class Engine:
         Raises:
             EngineError: the engine, or a wall around it, refused.
         """
-        connection = _import_chdb().connect(f"{self._directory}{'' if statement.may_write else '?readonly=2'}")
+        if self._anchor is None:
+            raise refusal(Code.ABORTED, "the engine is shut down")
         try:
-            return _run_on(connection, statement)
+            writes = self._admit(statement)
+            with self._connection(writes=writes) as connection:
+                return _run_on(connection, statement)
         except RuntimeError as exc:
             raise _engine_error(str(exc)) from exc
+
+    def _admit(self, statement: Statement) -> bool:
+        """Whether the statement writes, by the word of the engine's parser; an error where it must not run."""
+        report = self._anchor.classify_query(_whole_text(statement))
+        kind, count = report["query_class"].name, report["statement_count"]
+        if count > 1:
+            raise refusal(Code.SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed, expected one statement")
+        if count == 0:
+            self._explain_syntax_error(statement.sql)
+        if kind == "READ_ONLY":
+            return False
+        if not statement.may_write:
+            raise refusal(Code.ACCESS_DENIED, "Not enough privileges: this user may only read; over GET nobody writes")
+        if kind != "MUTATING" and first_word(statement.sql) != b"INSERT":
+            raise refusal(Code.ACCESS_DENIED, _NEVER)
+        if statement.insert is None:
+            self._check_tree(statement, is_database=report["changes_database_lifecycle"])
+        return True
+
+    def _explain_syntax_error(self, sql: bytes) -> NoReturn:
+        """Have the engine say what is wrong. `send_insert` parses one statement and runs none but an INSERT."""
+        if not first_word(sql):
+            raise refusal(Code.SYNTAX_ERROR, "Syntax error: Empty query, or not a query")
+        with self._connection(writes=False) as connection:
+            try:
+                connection.insert_cancel(connection.send_insert(sql, ""))
+            except RuntimeError as exc:
+                if _CODE.search(str(exc)):
+                    raise
+        raise refusal(Code.SYNTAX_ERROR, "Syntax error: expected a statement of ClickHouse's SQL")
+
+    def _check_tree(self, statement: Statement, *, is_database: bool) -> None:
+        """Look in the parser's tree for what reaches out of the directory and asks for no grant."""
+        with self._connection(writes=False) as connection:
+            for preparation in _parameters(statement):
+                connection.query(preparation)
+            tree = str(connection.query(b"EXPLAIN AST " + statement.sql, "TabSeparated").data())
+        strange = [name for name in _STORAGE.findall(tree) if not _OWN_STORAGE.fullmatch(name)]
+        if strange:
+            raise refusal(Code.ACCESS_DENIED, f"Not allowed here: ENGINE = {strange[0]}")
+        if _INFILE.match(tree) or (is_database and _SETTINGS.search(tree)):
+            raise refusal(Code.ACCESS_DENIED, "Not allowed here: FROM INFILE, and a database's own SETTINGS")
+
+    @contextmanager
+    def _connection(self, *, writes: bool) -> Iterator[Any]:
+        connection = _import_chdb().connect(f"{self._directory}{'' if writes else '?readonly=2'}")
+        try:
+            yield connection
         finally:
             connection.close()
 
 
 def _run_on(connection: Any, statement: Statement) -> Result:
-    _check_allowed(connection, statement)
     for preparation in _preparations(statement):
         connection.query(preparation)
     if statement.insert is not None:
         return _insert(connection, statement.insert, statement.data)
-    result = connection.query(statement.sql, statement.format, params=dict(statement.parameters))
-    return _as_result(result, result.get_memview().view())
+    result = connection.query(statement.sql, statement.format)
+    return _as_result(result, result.bytes())  # a copy: its memory view does not keep the result alive
 
 
-def _check_allowed(connection: Any, statement: Statement) -> None:
-    report = connection.classify_query(statement.sql)
-    if report["statement_count"] > 1:
-        raise EngineError(SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed): expected one statement")
-    kind = report["query_class"].name
-    if kind == "READ_ONLY" or (kind == "UNKNOWN" and not report["statement_count"]):
-        return  # what does not parse is left to the engine, which says where and why
-    if not statement.may_write:
-        raise EngineError(ACCESS_DENIED, "Not enough privileges: this user may only read, and over GET nobody may write")
-    if kind != "MUTATING" and first_word(statement.sql) != b"INSERT":
-        raise EngineError(
-            ACCESS_DENIED,
-            "Not allowed here: SET, USE, SYSTEM, KILL, BACKUP, INTO OUTFILE, and statements on users, functions or "
-            "named collections. Settings and the database go into the URL",
-        )
+def _whole_text(statement: Statement) -> bytes:
+    """What to show the parser: all but the data of an INSERT. VALUES is SQL, and a second statement may follow it."""
+    insert = statement.insert
+    if insert is not None and insert.format.upper() == "VALUES":
+        return b"".join((insert.sql, b" VALUES ", *statement.data))
+    return statement.sql
 
 
-def _preparations(statement: Statement) -> Iterable[bytes]:
-    if statement.database:
-        yield f"USE {_quoted(statement.database, '`')}".encode()
+def _preparations(statement: Statement) -> Iterator[bytes]:
+    yield f"USE {_quoted(statement.database, '`')}".encode()
+    yield from _parameters(statement)
     for name, value in statement.settings.items():
         if name not in _IGNORED_SETTINGS:
             yield f"SET {_quoted(name, '`')} = {_quoted(value, chr(39))}".encode()
+
+
+def _parameters(statement: Statement) -> Iterator[bytes]:
+    for name, value in statement.parameters.items():
+        yield f"SET {_quoted(f'param_{name}', '`')} = {_quoted(value, chr(39))}".encode()
 
 
 def _insert(connection: Any, insert: Insert, data: Iterable[bytes]) -> Result:
@@ -166,10 +236,10 @@ def _insert(connection: Any, insert: Insert, data: Iterable[bytes]) -> Result:
     except BaseException:
         connection.insert_cancel(stream)
         raise
-    return _as_result(connection.insert_done(stream), memoryview(b""))
+    return _as_result(connection.insert_done(stream), b"")
 
 
-def _as_result(result: Any, body: memoryview) -> Result:
+def _as_result(result: Any, body: bytes) -> Result:
     return Result(
         body=body,
         rows_read=result.storage_rows_read(),
@@ -187,12 +257,12 @@ def _quoted(text: str, quote: str) -> str:
 
 def _engine_error(text: str) -> EngineError:
     if _NO_FILES in text:
-        return EngineError(ACCESS_DENIED, f"{_NO_FILES}")
+        return refusal(Code.ACCESS_DENIED, _NO_FILES)
     code = _CODE.search(text)
-    return EngineError(int(code[1]) if code else UNKNOWN, text)
+    return EngineError(int(code[1]) if code else Code.UNKNOWN_EXCEPTION, text)
 
 
-def _refuse_file(path: str) -> str:
+def _refuse_file(_: str) -> str:
     """Stand in for the SQL function `file`, which reads any file of this machine and asks for no grant."""
     raise PermissionError(_NO_FILES)
 
@@ -206,9 +276,21 @@ def _import_chdb() -> Any:
 
 
 def _why_not_opened(directory: Path, exc: RuntimeError) -> str:
-    if "Cannot lock file" in str(exc):
+    if _is_locked(directory / "status"):
         return f"the data directory {directory} is in use by another process"
     return f"the embedded engine cannot open {directory}: {exc}"
+
+
+def _is_locked(status: Path) -> bool:
+    """Whether another process holds the engine's lock."""
+    if not status.exists():
+        return False
+    with status.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _write_config(folder: Path, limits: Limits) -> Path:
@@ -220,10 +302,11 @@ def _write_config(folder: Path, limits: Limits) -> Path:
     }
     values = "".join(f"<{name}>{value}</{name}>" for name, value in bounded.items())
     bounds = "".join(f"<{name}><min>1</min><max>{value}</max></{name}>" for name, value in bounded.items())
+    fixed = "".join(f"<{name}><const/></{name}>" for name in _FIXED_SETTINGS)
     users.write_text(
         "<clickhouse><profiles><default>"
         f"<implicit_select>0</implicit_select><allow_introspection_functions>0</allow_introspection_functions>{values}"
-        f"<constraints>{bounds}</constraints>"
+        f"<constraints>{bounds}{fixed}</constraints>"
         "</default></profiles><quotas><default/></quotas>"
         "<users><default><no_password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
         f"<grants><query>GRANT {_GRANTS} ON *.*</query></grants>"

@@ -9,19 +9,21 @@ import asyncio
 import gzip
 import json
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 
 from exporters.clickhouse.embedded_body import Body, Budget, Receive
 from exporters.clickhouse.embedded_engine import Engine, Result
 from exporters.clickhouse.embedded_errors import Code, EngineError, refusal, status_of
-from exporters.clickhouse.embedded_request import Account, Request, authenticate, statement_of
+from exporters.clickhouse.embedded_request import Account, Request, authenticate, check_revision, statement_of
 from exporters.clickhouse.embedded_statement import output_format
 
 logger = logging.getLogger(__name__)
@@ -41,7 +43,6 @@ _CONTENT_TYPES = {
     "JSONCompact": "application/json; charset=UTF-8",
     "JSONEachRow": "application/x-ndjson; charset=UTF-8",
 } | dict.fromkeys(("Native", "RowBinary", "RowBinaryWithNamesAndTypes", "ArrowStream"), "application/octet-stream")
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Interface:
             await reply.exception(exc)
         except Exception:
             logger.exception("the embedded engine failed at a request")
-            await reply.exception(refusal(Code.UNKNOWN_EXCEPTION, "Unexpected failure, the log of the engine says more"))
+            await reply.exception(refusal(Code.UNKNOWN_EXCEPTION, "Unexpected failure, the log says more"))
 
     def close(self) -> None:
         """Wait for the statements that run."""
@@ -89,7 +90,7 @@ class Interface:
         if idle and request.path in {"/", "/ping", "/replicas_status"}:
             await reply.text(200, "Ok.\n")
         elif request.path not in {"/", "/query"}:
-            await reply.text(404, f"There is no handle {request.path}\n\nUse / or /ping for health checks, / for queries.\n")
+            await reply.text(404, f"There is no handle {request.path}\n\nUse /ping for health checks, / for queries.\n")
         elif request.method not in {"GET", "HEAD", "POST"}:
             await reply.text(405, f"expected GET or POST, got {request.method}\n")
         else:
@@ -106,8 +107,8 @@ class Interface:
         try:
             await asyncio.wait_for(self._slots.acquire(), self._bounds.queue_timeout_s)
         except TimeoutError:
-            running = self._bounds.concurrent_queries
-            raise refusal(Code.TOO_MANY_SIMULTANEOUS_QUERIES, f"Too many simultaneous queries. Maximum: {running}") from None
+            text = f"Too many simultaneous queries. Maximum: {self._bounds.concurrent_queries}"
+            raise refusal(Code.TOO_MANY_SIMULTANEOUS_QUERIES, text) from None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
@@ -116,14 +117,11 @@ class Interface:
     def _run(self, request: Request, account: Account, body: Body) -> "_Answer":
         chunks = body.inflated(request.headers.get("content-encoding", ""))
         statement = statement_of(request, chunks, account, self._database)
+        named = output_format(statement.sql, statement.format)
+        check_revision(request, named)
         result = self._engine.run(statement)
         encoding, content = _compressed(result.body, request)
-        return _Answer(
-            result=result,
-            content=content,
-            encoding=encoding,
-            format=output_format(statement.sql, statement.format),
-        )
+        return _Answer(result=result, content=content, encoding=encoding, format=named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +129,7 @@ class _Answer:
     """A result as it goes over the wire."""
 
     result: Result
-    content: memoryview
+    content: bytes
     encoding: str
     format: str
 
@@ -144,22 +142,22 @@ class _Reply:
         self._bodiless = request.method == "HEAD"
         self._headers = {
             "X-ClickHouse-Server-Display-Name": "andon-embedded",
-            "X-ClickHouse-Query-Id": request.url.get("query_id") or str(uuid.uuid4()),
+            "X-ClickHouse-Query-Id": _query_id(request),
             "X-ClickHouse-Timezone": timezone,
         }
 
-    async def text(self, status: int, text: str, **headers: str) -> None:
-        await self._whole(status, {"Content-Type": _TEXT} | headers, memoryview(text.encode()))
+    async def text(self, status: int, text: str) -> None:
+        await self._whole(status, {"Content-Type": _TEXT}, text.encode())
 
     async def exception(self, exc: EngineError) -> None:
         """ClickHouse's error, its code in the header that clients read."""
         status = status_of(exc.code)
         headers = {"Content-Type": _TEXT, "X-ClickHouse-Exception-Code": str(exc.code)}
-        if status == 401:
+        if status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
-        if status == 503:
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = "1"
-        await self._whole(status, headers, memoryview(f"{exc.text.rstrip()}\n".encode(errors="replace")))
+        await self._whole(status, headers, f"{exc.text.rstrip()}\n".encode(errors="replace"))
 
     async def result(self, answer: _Answer) -> None:
         headers = {
@@ -171,13 +169,12 @@ class _Reply:
             headers["Content-Encoding"] = answer.encoding
         await self._whole(200, headers, answer.content)
 
-    async def _whole(self, status: int, headers: Mapping[str, str], body: memoryview) -> None:
-        all_headers = self._headers | headers | {"Content-Length": str(len(body))}
+    async def _whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        all_headers = {**self._headers, **headers, "Content-Length": str(len(body))}
         pairs = [(name.encode(), value.encode(errors="replace")) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
         for at in range(0, 0 if self._bodiless else len(body), _SEND_BYTES):
-            piece = bytes(body[at : at + _SEND_BYTES])
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            await self._send({"type": "http.response.body", "body": body[at : at + _SEND_BYTES], "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
 
@@ -187,15 +184,20 @@ def _request(scope: Scope) -> Request:
     return Request(method=scope["method"], path=scope["path"], headers=headers, url=url)
 
 
-def _compressed(body: memoryview, request: Request) -> tuple[str, memoryview]:
+def _query_id(request: Request) -> str:
+    asked = request.url.get("query_id", "")
+    return asked if re.fullmatch(r"[\w.:-]{1,128}", asked, re.ASCII) else str(uuid.uuid4())
+
+
+def _compressed(body: bytes, request: Request) -> tuple[str, bytes]:
     """The cheapest encoding that the client takes, where it asked for one and it is worth the work."""
     accepted = request.headers.get("accept-encoding", "").replace(" ", "").split(",")
     if request.url.get("enable_http_compression") != "1" or len(body) < _WORTH_COMPRESSING_BYTES:
         return "", body
     if "lz4" in accepted:
-        return "lz4", memoryview(lz4.frame.compress(body))
+        return "lz4", lz4.frame.compress(body)
     if "gzip" in accepted:
-        return "gzip", memoryview(gzip.compress(body, compresslevel=1))
+        return "gzip", gzip.compress(body, compresslevel=1)
     return "", body
 
 

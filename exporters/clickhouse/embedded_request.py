@@ -8,7 +8,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from itertools import accumulate
@@ -18,12 +19,16 @@ from exporters.clickhouse.embedded_errors import Code, refusal
 from exporters.clickhouse.embedded_statement import split_insert
 
 _DEFAULT_FORMAT = "TabSeparated"
+_CUSTOM_SERIALIZATION = 54454
 _HEAD_BYTES = 256 << 10  # ClickHouse's max_query_size: an INSERT's text ends before this, its data go on
 
 # What the URL says to HTTP itself. Every other parameter is a setting.
 _NOT_SETTINGS = frozenset(
-    "query database default_format user password query_id session_id session_timeout session_check close_session quota_key "
-    "role compress decompress wait_end_of_query client_protocol_version buffer_size stacktrace".split()
+    {
+        *("query", "database", "default_format", "user", "password", "role", "quota_key", "stacktrace"),
+        *("query_id", "session_id", "session_timeout", "session_check", "close_session"),
+        *("compress", "decompress", "wait_end_of_query", "client_protocol_version", "buffer_size"),
+    }
 )
 
 
@@ -61,7 +66,7 @@ def authenticate(request: Request, accounts: Sequence[Account]) -> Account:
     digest = _digest(*credentials)
     matches = [account for account in accounts if hmac.compare_digest(account.digest, digest)]
     if not matches:
-        raise refusal(Code.AUTHENTICATION_FAILED, "Authentication failed: password is incorrect, or there is no such user")
+        raise refusal(Code.AUTHENTICATION_FAILED, "Authentication failed: wrong password, or no such user")
     return matches[0]
 
 
@@ -76,7 +81,7 @@ def statement_of(request: Request, body: Sequence[bytes], account: Account, data
         url |= _form_fields(request.headers["content-type"], b"".join(chunks))
         chunks = []
     if url.get("compress") == "1" or url.get("decompress") == "1":
-        raise refusal(Code.NOT_IMPLEMENTED, "compress and decompress are not supported here, use Content-Encoding instead")
+        raise refusal(Code.NOT_IMPLEMENTED, "compress=1 is not supported here, use Content-Encoding instead")
     sql, data = _parted(url.get("query", "").encode(), chunks)
     insert = split_insert(sql)
     if insert is None:
@@ -89,10 +94,22 @@ def statement_of(request: Request, body: Sequence[bytes], account: Account, data
         data=data,
         may_write=account.may_write and request.method == "POST",
         database=url.get("database") or request.headers.get("x-clickhouse-database") or database,
-        format=url.get("default_format") or request.headers.get("x-clickhouse-format") or _DEFAULT_FORMAT,
+        format=_word(url.get("default_format") or request.headers.get("x-clickhouse-format") or _DEFAULT_FORMAT),
         settings={k: v for k, v in url.items() if k not in _NOT_SETTINGS and not k.startswith("param_")},
         parameters={k.removeprefix("param_"): v for k, v in url.items() if k.startswith("param_")},
     )
+
+
+def check_revision(request: Request, output_format: str) -> None:
+    """Refuse to answer in Native blocks other than those the client says it reads.
+
+    Since revision 54454 (DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION) every column begins with a byte that the engine,
+    being no server, leaves out.
+    """
+    revision = request.url.get("client_protocol_version", "0")
+    if output_format == "Native" and (not revision.isdecimal() or int(revision) >= _CUSTOM_SERIALIZATION):
+        text = f"Native blocks of client_protocol_version {revision} are not supported here, ask for another format"
+        raise refusal(Code.NOT_IMPLEMENTED, text)
 
 
 def _parted(query: bytes, chunks: list[bytes]) -> tuple[bytes, list[bytes]]:
@@ -102,6 +119,12 @@ def _parted(query: bytes, chunks: list[bytes]) -> tuple[bytes, list[bytes]]:
     ends = accumulate(len(chunk) for chunk in chunks)
     count = next((n for n, end in enumerate(ends, 1) if end >= _HEAD_BYTES), len(chunks))
     return b"".join(chunks[:count]), chunks[count:]
+
+
+def _word(name: str) -> str:
+    if not re.fullmatch(r"\w+", name, re.ASCII):
+        raise refusal(Code.UNKNOWN_FORMAT, "Unknown format: expected a name of letters, digits and _")
+    return name
 
 
 def _credentials(request: Request) -> tuple[str, str] | None:
@@ -145,7 +168,7 @@ def _form_field(part: bytes) -> tuple[str, str]:
     return name, value.decode(errors="replace")
 
 
-def _lines_with(head: bytes, prefix: bytes) -> Iterable[str]:
+def _lines_with(head: bytes, prefix: bytes) -> Iterator[str]:
     return (line.decode(errors="replace") for line in head.split(b"\r\n") if line.lower().startswith(prefix))
 
 

@@ -45,7 +45,7 @@ def first_word(text: bytes) -> bytes:
 
 
 def split_insert(text: bytes) -> Insert | None:
-    """Part an INSERT from the data behind it; None for every other statement, and where its rows come from elsewhere."""
+    """Part an INSERT from the data behind it; None for other statements, and where the rows come from elsewhere."""
     if first_word(text) != b"INSERT":
         return None
     tokens = _tokens(text)

@@ -29,8 +29,8 @@ HAPPENED: Mapping[Event, Callable[[Scene], bool]] = {
 }
 
 
-def advance(scene: Scene) -> tuple[Incident, Update] | None:
-    """The next step of a service's incident, if there is one; at most one at a time."""
+def advance(scene: Scene) -> tuple[Incident, Update | None] | None:
+    """The next step of a service's incident, if there is one, and what is told of it; at most one at a time."""
     event = next_event(scene)
     if event is None:
         return None
@@ -105,13 +105,16 @@ def _suffered_most(scene: Scene) -> Signal:
     return max(scene.involved, key=lambda signal: (not signal.slow, signal.status.lasted.bad_share))
 
 
-def _update(scene: Scene, event: Event, revision: Incident) -> Update:
+def _update(scene: Scene, event: Event, revision: Incident) -> Update | None:
+    body = BODIES[event](scene)
+    if body is None:
+        return None
     return Update(
         id=digest(revision.id, revision.revision, event),
         incident_id=revision.id,
         at=revision.at,
         status=STATUSES[revision.state],
-        body=BODIES[event](scene),
+        body=body,
     )
 
 
@@ -127,15 +130,16 @@ def _started(scene: Scene) -> str:
     return f"Measurement crossed the promised level; opened automatically after {words.spoken(age)}."
 
 
-def _joined(scene: Scene) -> str:
-    slow = all(signal.slow for signal in scene.newcomers)
-    if slow != all(signal.slow for signal in scene.involved):
-        return f"Some requests {'are slow' if slow else 'fail'} as well."
-    return f"It now concerns more promises: {', '.join(signal.name for signal in scene.newcomers)}."
+def _joined(scene: Scene) -> str | None:
+    """News only if people now suffer in another way, or more: that more was promised about it helps nobody."""
+    news = {signal.slow for signal in scene.newcomers} - {signal.slow for signal in scene.involved}
+    if news:
+        return f"Some requests {'are slow' if True in news else 'fail'} as well."
+    return _worsened(scene) if scene.worse else None
 
 
 def _worsened(scene: Scene) -> str:
-    return f"It got worse: {words.happening(scene.worst.share, 'requests', slow=scene.worst.slow)}."
+    return f"Now {words.happening(scene.worst.share, 'requests', slow=scene.worst.slow)}."
 
 
 def _calmed(scene: Scene) -> str:
@@ -163,7 +167,7 @@ def _withdrawn(_: Scene) -> str:
     return "Closed: the promise that it was measured by is no longer made."
 
 
-BODIES: Mapping[Event, Callable[[Scene], str]] = {
+BODIES: Mapping[Event, Callable[[Scene], str | None]] = {
     Event.STARTED: _started,
     Event.JOINED: _joined,
     Event.WORSENED: _worsened,

@@ -110,7 +110,8 @@ class Scene:
 
     @property
     def newcomers(self) -> tuple[Signal, ...]:
-        return tuple(signal for signal in self.alarming if signal not in self.involved)
+        known = {signal.name for signal in self.involved}
+        return tuple(signal for signal in self.alarming if signal.name not in known)
 
     @property
     def well(self) -> bool:

@@ -197,12 +197,13 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
     first: dict[tuple[str, str], str] = {}
     for source in sources:
         for kind, path in _named(source):
-            name = source.at(path)
             group = "promise" if kind in {"SLO", "Agreement"} else kind
-            place = f"{source.file}:{source.line(path)}"
-            if name is not MISSING and first.setdefault((group, str(name)), place) != place:
-                hint = f"it stands first at {first[group, str(name)]}"
+            name = group, str(source.at(path))
+            if name in first:
+                hint = f"it stands first at {first[name]}"
                 yield source.problem(path, expected=f"a name that no other {group} has", hint=hint)
+            elif source.at(path) is not MISSING:
+                first[name] = f"{source.file}:{source.line(path)}"
 
 
 def _check_metric(source: Source, metric: RatioMetric, path: Place) -> Iterator[Problem]:
@@ -283,15 +284,13 @@ def _check_threshold(source: Source, path: Place, threshold: Fraction, slo: Slo)
 
 def _policies_twice(parsed: Sequence[Parsed]) -> Iterator[Problem]:
     first: dict[str, str] = {}
-    for one in parsed:
-        if isinstance(one.model, BurnPolicyDocument):
-            for index, name in enumerate(one.model.spec.slo_refs):
-                path: Place = ("spec", "sloRefs", index)
-                place = f"{one.source.file}:{one.source.line(path)}"
-                if first.setdefault(name, place) != place:
-                    yield one.source.problem(
-                        path, expected="one BurnPolicy per SLO", hint=f"it has one at {first[name]}"
-                    )
+    policies = ((one.source, one.model) for one in parsed if isinstance(one.model, BurnPolicyDocument))
+    for source, policy in policies:
+        for index, name in enumerate(policy.spec.slo_refs):
+            path: Place = ("spec", "sloRefs", index)
+            if name in first:
+                yield source.problem(path, expected="one BurnPolicy per SLO", hint=f"it has one at {first[name]}")
+            first.setdefault(name, f"{source.file}:{source.line(path)}")
 
 
 def decimal(ratio: Fraction) -> str:

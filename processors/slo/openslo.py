@@ -53,7 +53,7 @@ def parse_zone(value: object) -> str:
     """
     try:
         return ZoneInfo(str(value)).key
-    except (OSError, ValueError):
+    except (LookupError, OSError, ValueError):
         raise ValueError("an IANA time zone such as UTC, Europe/Paris or America/New_York") from None
 
 

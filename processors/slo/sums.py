@@ -18,7 +18,7 @@ from processors.slo.promise import IndicatorKey
 from processors.slo.status import SliceCounts
 from processors.slo.windows import SLICE, Bounds, last, slice_floor
 
-LOOKBACK_S = 6 * 3_600  # how far back the begin of trouble is looked for
+LOOKBACK_S = 2 * 3_600  # how far back the begin of trouble is looked for
 EVIDENCE_S = 300  # how far back bad requests are named
 MAX_TRACE_IDS = 5
 SIGNAL = "traces"

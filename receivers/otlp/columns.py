@@ -22,6 +22,7 @@ ATTRIBUTES = pa.map_(NAME, pa.string())
 ENTRY = pa.struct([ATTRIBUTES.key_field, ATTRIBUTES.item_field])
 TIMESTAMP = pa.timestamp("ns")
 
+
 @kernel
 def hex_digits(four_bytes: int) -> int:
     """Eight digits for the four bytes in the low half of a word, first byte first, all digits at once."""
@@ -101,7 +102,9 @@ class Attributes:
         """A map per list; `names` is the dictionary of the keys."""
         pairs = [_dictionary(self.keys, names), _strings(self.ends, self.values)]
         entries = pa.Array.from_buffers(ENTRY, len(self.keys), [None], children=pairs)
-        return pa.Array.from_buffers(ATTRIBUTES, len(self.first) - 1, [None, pa.py_buffer(self.first)], children=[entries])
+        return pa.Array.from_buffers(
+            ATTRIBUTES, len(self.first) - 1, [None, pa.py_buffer(self.first)], children=[entries]
+        )
 
     def cost(self) -> Words:
         """What each list takes in Arrow, in bytes: its values, and a code and an offset for each."""
@@ -119,7 +122,7 @@ class Attributes:
 
 
 def attributes(source: Bytes, rows: Words, key: int, value: int, first: Codes, keys: Interner) -> Attributes:
-    """Attribute rows as lists that begin at `first`. Values that need Python are replaced in `rows`."""
+    """Attribute rows as lists that begin at `first`."""
     ends, values, repaired = render.write(source, rows, value)
     return Attributes(first=first, keys=keys.codes(rows, key), ends=ends, values=values, repaired=repaired)
 

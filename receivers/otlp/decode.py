@@ -47,7 +47,7 @@ def scan_traces(body: Chunk) -> Scan:
     Raises:
         MalformedError: protobuf could not read it, or it passes a limit in `wire`.
     """
-    counts = scanner.count(body, _program())
+    counts = scanner.count(body, program())
     return Scan(
         spans=counts.rows[SPANS] + counts.rejected,
         rejected_spans=counts.rejected,
@@ -78,12 +78,13 @@ def decode_traces(chunk: Chunk) -> Iterator[DecodedSpans]:
     Raises:
         MalformedError: as `scan_traces`, or a request is not canonical.
     """
-    for window in scanner.windows(chunk, _program()):
+    for window in scanner.windows(chunk, program()):
         yield from spans.batches(window)
 
 
 @cache
-def _program() -> Program:
+def program() -> Program:
+    """The scan program of traces."""
     return compile_program(ExportTraceServiceRequest.DESCRIPTOR, item=SPANS, ids=IDS, wanted=WANTED)
 
 

@@ -50,8 +50,8 @@ class GrpcReceiver:
         self._config = config.protocols.grpc
         self._admission = admission
         self._server: grpc.Server | None = None
-        self._pool: ThreadPoolExecutor | None = None
         self._watch: _Watch | None = None
+        self._pools: tuple[ThreadPoolExecutor, ...] = ()
         self.endpoint = "off"
 
     def start(self) -> None:
@@ -63,11 +63,13 @@ class GrpcReceiver:
         if self._config is None:
             return
         self._watch = _Watch(self._config.read_timeout / NS_PER_S, self._admission)
-        pool = ThreadPoolExecutor(self._config.threads, thread_name_prefix="otlp-grpc")
-        server = grpc.server(pool, options=_options(self._config, self._admission.max_request_bytes))
-        server.add_generic_rpc_handlers((_Services(self._admission, self._watch),))
+        calls = ThreadPoolExecutor(self._config.threads, thread_name_prefix="otlp-grpc")
+        refusals = ThreadPoolExecutor(1, thread_name_prefix="otlp-grpc-refuse")
+        self._pools = (calls, refusals)
+        server = grpc.server(calls, options=_options(self._config, self._admission.max_request_bytes))
+        server.add_generic_rpc_handlers((_Services(self._admission, self._watch, refusals),))
         self.endpoint = _bind(server, self._config)
-        self._server, self._pool = server, pool
+        self._server = server
         server.start()
         self._watch.start()
         self._admission.opened()
@@ -80,16 +82,18 @@ class GrpcReceiver:
         self._admission.closed()
         server.stop(SHUTDOWN_TIMEOUT_S).wait(SHUTDOWN_TIMEOUT_S)
         self._watch.shutdown()
+        for pool in self._pools:
+            pool.shutdown()
 
 
 class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """Which handler takes which call; decided before its body is read."""
 
-    def __init__(self, admission: Admission, watch: "_Watch") -> None:
+    def __init__(self, admission: Admission, watch: "_Watch", refusals: ThreadPoolExecutor) -> None:
         self._admission = admission
         self._watch = watch
+        self._refusals = refusals  # of their own, so that they are quick while all other threads hold requests
         self._export = grpc.stream_unary_rpc_method_handler(self._admit)
-        self._refusals = ThreadPoolExecutor(1, thread_name_prefix="otlp-grpc-refuse")
         self._lock = threading.Lock()
         self._queued = 0
 
@@ -146,7 +150,6 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         def behaviour(_requests: Requests, call: Call) -> bytes:
             _abort(call, error)
 
-        # A thread of their own, so that refusals are quick while all others hold requests.
         behaviour.experimental_thread_pool = self._refusals  # type: ignore[attr-defined]
         return grpc.stream_unary_rpc_method_handler(behaviour)
 
@@ -195,7 +198,7 @@ def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
         ("grpc.server_handshake_timeout_ms", config.read_timeout // NS_PER_MS),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", keepalive.enforcement_policy.min_time // NS_PER_MS),
+        ("grpc.http2.min_ping_interval_without_data_ms", keepalive.enforcement_policy.min_time // NS_PER_MS),
     ]
     if age_ns is not None:
         grace_ns = keepalive.server_parameters.max_connection_age_grace

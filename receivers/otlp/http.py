@@ -112,7 +112,7 @@ class HttpReceiver:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=config.idle_timeout // NS_PER_S,
+            timeout_keep_alive=-(-config.idle_timeout // NS_PER_S),  # ours, below, is the exact one
             timeout_graceful_shutdown=int(SHUTDOWN_TIMEOUT_S),
             callback_notify=self._beat,
             timeout_notify=1,

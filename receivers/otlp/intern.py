@@ -31,10 +31,20 @@ def string_hash(source: Bytes, begin: int, size: int, seed: Words) -> int:
 
 @kernel
 def intern(
-    source: Bytes, rows: Words, column: int, seed: Words, slots: Codes, words: Words, hashes: Words, used: int, codes: Codes
+    source: Bytes,
+    rows: Words,
+    column: int,
+    seed: Words,
+    slots: Codes,
+    words: Words,
+    hashes: Words,
+    used: int,
+    codes: Codes,
 ) -> tuple[Codes, Words, Words, int]:
     """Fill `codes`; returns the table, grown where it had to be. A slot holds a code plus one, or 0."""
-    after = np.zeros(words.size, np.int32)  # the code that followed each code last: attributes come in the same order again and again
+    after = np.zeros(
+        words.size, np.int32
+    )  # the code that followed each code last: attributes come in the same order again and again
     last = 0
     for at in range(rows.shape[0]):
         word = rows[at, column]
@@ -48,7 +58,11 @@ def intern(
         slot = value & mask
         while slots[slot] != 0:
             code = slots[slot] - 1
-            if hashes[code] == value and words[code] >> 32 == size and equal(source, words[code] & LOW, source, begin, size):
+            if (
+                hashes[code] == value
+                and words[code] >> 32 == size
+                and equal(source, words[code] & LOW, source, begin, size)
+            ):
                 break
             slot = (slot + 1) & mask
         if slots[slot] == 0:
@@ -73,7 +87,11 @@ def grown(slots: Codes, words: Words, hashes: Words, after: Codes) -> tuple[Code
     """The table with twice the room."""
     size = words.size
     more_slots = np.zeros(slots.size * 2, np.int32)
-    more_words, more_hashes, more_after = np.zeros(size * 2, np.int64), np.zeros(size * 2, np.int64), np.zeros(size * 2, np.int32)
+    more_words, more_hashes, more_after = (
+        np.zeros(size * 2, np.int64),
+        np.zeros(size * 2, np.int64),
+        np.zeros(size * 2, np.int32),
+    )
     more_words[:size], more_hashes[:size], more_after[:size] = words, hashes, after
     mask = more_slots.size - 1
     for code in range(size):

@@ -1,15 +1,17 @@
-"""What every kernel shares: one decorator and the types of its arrays.
+"""What every kernel shares: one decorator, and the types of its arrays and numbers.
 
-In: a function over numpy arrays and 64-bit integers. Out: the same function, compiled at its first call, cached on disk, run
-without the interpreter's lock; `function.py_func` stays its slow twin. Promised: nothing is compiled while importing, and a
-read-only installation moves the cache to ~/.cache/andon instead of failing.
+In: a function over numpy arrays and 64-bit integers. Out: the same function, compiled at its first call, cached on disk,
+run without the interpreter's lock; `function.py_func` stays its slow twin. Promised: nothing is compiled while importing,
+and a read-only installation moves the cache to ~/.cache/andon instead of failing.
+
+Kernels loop with `while` where a loop is short: numba's `range` with a step costs more than a handful of rounds.
 """
 
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -18,6 +20,9 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+
+# Inside kernels every number is one, lest numba mixes signed and unsigned into a double.
+int64 = cast("Callable[[Any], int]", np.int64)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,5 +45,6 @@ def _cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="andon-kernels-"))
 
 
-if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):
-    numba.config.CACHE_DIR = str(_cache_folder())
+settings: Any = numba.config
+if not settings.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):
+    settings.CACHE_DIR = str(_cache_folder())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -22,6 +22,7 @@ from pipeline.errors import PermanentError
 from receivers.otlp.status import InvalidFieldError
 
 MAX_DEPTH = 100  # nested messages, as in protobuf itself
+MAX_NUMBER = 40  # characters: more digits than any field holds
 MAX_SHOWN = 40
 HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 NOT_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
@@ -33,7 +34,12 @@ Convert = Callable[[Any], Any]
 
 
 class _WrongError(Exception):
-    """A value that is not what its field takes; says what was expected."""
+    """A value that is not what its field takes. Its path is collected on the way up: good values pay nothing for it."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        self.message = f"expected {expected}, got {got}"
+        self.steps: list[str] = []
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,11 @@ def to_protobuf(body: bytes, message: type[Message]) -> bytes:
     Raises:
         PermanentError: it is not JSON, or (`InvalidFieldError`) a field is not what it should be.
     """
-    parsed = message()
-    _fill(parsed, _parse(body), "$", MAX_DEPTH)
-    return parsed.SerializeToString()
+    try:
+        fields = _object(_parse(body), cast("Descriptor", message.DESCRIPTOR), MAX_DEPTH)
+    except _WrongError as error:
+        raise InvalidFieldError("".join(["$", *reversed(error.steps)]), error.message) from None
+    return message(**fields).SerializeToString()
 
 
 def _parse(body: bytes) -> Any:
@@ -72,47 +80,42 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"the bare word {name}, which JSON has not")
 
 
-def _fill(message: Message, value: Any, path: str, depth: int) -> None:
-    """Set the fields of `message` from a JSON object."""
+def _object(value: Any, descriptor: Descriptor, depth: int) -> dict[str, Any]:
+    """A JSON object as the arguments of a message's constructor."""
     if not isinstance(value, dict):
-        raise InvalidFieldError(path, f"expected an object, got {_show(value)}")
+        raise _WrongError("an object", _show(value))
     if depth == 0:
-        raise InvalidFieldError(path, f"expected at most {MAX_DEPTH} nested messages, got more")
-    fields = _fields(message.DESCRIPTOR)
+        raise _WrongError(f"at most {MAX_DEPTH} nested messages", "more")
+    known = _fields(descriptor)
+    arguments: dict[str, Any] = {}
     for key, item in value.items():
-        field = fields.get(key)
-        if field is not None and item is not None:
-            _set(message, field, item, f"{path}.{key}", depth)
+        field = known.get(key)
+        if field is None or item is None:
+            continue
+        try:
+            if field.repeated:
+                arguments[field.name] = _list(item, field, depth)
+            elif field.message is None:
+                arguments[field.name] = field.convert(item)
+            else:
+                arguments[field.name] = _object(item, field.message, depth - 1)
+        except _WrongError as error:
+            error.steps.append(f".{key}")
+            raise
+    return arguments
 
 
-def _set(message: Message, field: _Field, item: Any, path: str, depth: int) -> None:
-    if field.repeated:
-        _extend(getattr(message, field.name), field, item, path, depth)
-    elif field.message is not None:
-        child = getattr(message, field.name)
-        child.SetInParent()
-        _fill(child, item, path, depth - 1)
-    else:
-        _assign(lambda value: setattr(message, field.name, value), field, item, path)
-
-
-def _extend(target: Any, field: _Field, items: Any, path: str, depth: int) -> None:
+def _list(items: Any, field: _Field, depth: int) -> list[Any]:
     if not isinstance(items, list):
-        raise InvalidFieldError(path, f"expected a list, got {_show(items)}")
-    for index, item in enumerate(items):
-        if field.message is not None:
-            _fill(target.add(), item, f"{path}[{index}]", depth - 1)
-        else:
-            _assign(target.append, field, item, f"{path}[{index}]")
-
-
-def _assign(assign: Callable[[Any], None], field: _Field, item: Any, path: str) -> None:
-    try:
-        assign(field.convert(item))
-    except _WrongError as error:
-        raise InvalidFieldError(path, f"expected {error}, got {_show(item)}") from None
-    except (ValueError, OverflowError) as error:
-        raise InvalidFieldError(path, f"expected a value in range, got {_show(item)}") from error
+        raise _WrongError("a list", _show(items))
+    made: list[Any] = []
+    for number, item in enumerate(items):
+        try:
+            made.append(field.convert(item) if field.message is None else _object(item, field.message, depth - 1))
+        except _WrongError as error:
+            error.steps.append(f"[{number}]")
+            raise
+    return made
 
 
 @cache
@@ -124,12 +127,19 @@ def _fields(descriptor: Descriptor) -> Mapping[str, _Field]:
 
 
 def _converter(field: FieldDescriptor) -> Convert:
-    return _hex if field.name in HEX_FIELDS else _CONVERT.get(field.type, _text)
+    if field.name in HEX_FIELDS:
+        return _hex
+    if field.type in _RANGES:
+        low, high = _RANGES[field.type]
+        return lambda value: _integer(value, low, high)
+    return _CONVERT.get(field.type, _text)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _WrongError("text")
+        raise _WrongError("text", _show(value))
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which no protobuf text can hold
@@ -140,7 +150,7 @@ def _text(value: Any) -> str:
 def _hex(value: Any) -> bytes:
     if isinstance(value, str) and _HEX.fullmatch(value):
         return bytes.fromhex(value)
-    raise _WrongError("pairs of hexadecimal digits")
+    raise _WrongError("pairs of hexadecimal digits", _show(value))
 
 
 def _bytes(value: Any) -> bytes:
@@ -149,59 +159,63 @@ def _bytes(value: Any) -> bytes:
         text = value.translate(_STANDARD).rstrip("=")
         with suppress(ValueError):
             return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    raise _WrongError("bytes in base64")
+    raise _WrongError("bytes in base64", _show(value))
 
 
-def _integer(value: Any) -> int:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = int(value) if value.lstrip("-").isdigit() else float(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise _WrongError("a whole number")
+def _integer(value: Any, low: int, high: int) -> int:
+    number = value
+    if isinstance(number, str) and len(number) <= MAX_NUMBER and _NUMBER.fullmatch(number):
+        number = int(number) if number.lstrip("-").isdigit() else float(number)
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise _WrongError("a whole number", _show(value))
+    if not low <= number <= high:
+        raise _WrongError(f"a whole number from {low} to {high}", _show(value))
+    return number
 
 
 def _enum(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and -(1 << 31) <= value < 1 << 31:
         return value
-    raise _WrongError("an enum's number")
+    raise _WrongError("an enum's number", _show(value))
 
 
 def _double(value: Any) -> float:
     if isinstance(value, str) and (value in NOT_FINITE or _NUMBER.fullmatch(value)):
         return float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise _WrongError('a number, "NaN", "Infinity" or "-Infinity"')
+        with suppress(OverflowError):
+            return float(value)
+    raise _WrongError('a number, "NaN", "Infinity" or "-Infinity"', _show(value))
 
 
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise _WrongError("true or false")
+    raise _WrongError("true or false", _show(value))
 
 
-_INTEGERS = (
-    FieldDescriptor.TYPE_INT32,
-    FieldDescriptor.TYPE_INT64,
-    FieldDescriptor.TYPE_UINT32,
-    FieldDescriptor.TYPE_UINT64,
-    FieldDescriptor.TYPE_SINT32,
-    FieldDescriptor.TYPE_SINT64,
-    FieldDescriptor.TYPE_FIXED32,
-    FieldDescriptor.TYPE_FIXED64,
-    FieldDescriptor.TYPE_SFIXED32,
-    FieldDescriptor.TYPE_SFIXED64,
-)
+_INT32, _UINT32 = (-(1 << 31), (1 << 31) - 1), (0, (1 << 32) - 1)
+_INT64, _UINT64 = (-(1 << 63), (1 << 63) - 1), (0, (1 << 64) - 1)
+_RANGES: Mapping[int, tuple[int, int]] = {
+    FieldDescriptor.TYPE_INT32: _INT32,
+    FieldDescriptor.TYPE_SINT32: _INT32,
+    FieldDescriptor.TYPE_SFIXED32: _INT32,
+    FieldDescriptor.TYPE_UINT32: _UINT32,
+    FieldDescriptor.TYPE_FIXED32: _UINT32,
+    FieldDescriptor.TYPE_INT64: _INT64,
+    FieldDescriptor.TYPE_SINT64: _INT64,
+    FieldDescriptor.TYPE_SFIXED64: _INT64,
+    FieldDescriptor.TYPE_UINT64: _UINT64,
+    FieldDescriptor.TYPE_FIXED64: _UINT64,
+}
 _CONVERT: Mapping[int, Convert] = {
-    FieldDescriptor.TYPE_STRING: _text,
     FieldDescriptor.TYPE_BYTES: _bytes,
     FieldDescriptor.TYPE_ENUM: _enum,
     FieldDescriptor.TYPE_BOOL: _boolean,
     FieldDescriptor.TYPE_DOUBLE: _double,
     FieldDescriptor.TYPE_FLOAT: _double,
-    **dict.fromkeys(_INTEGERS, _integer),
 }
 
 

@@ -79,9 +79,7 @@ def write_int(to: Bytes, at: int, value: int) -> int:
 
 
 @kernel
-def write_values(
-    source: Bytes, aside: Bytes, rows: Words, column: int, offsets: Codes, to: Bytes, roomy: bool
-) -> int:
+def write_values(source: Bytes, aside: Bytes, rows: Words, column: int, offsets: Codes, to: Bytes, roomy: bool) -> int:
     """Write each value and where it begins; returns how many strings were repaired, or -1 for that being more than there is room."""
     at, repaired = 0, 0
     for row in range(rows.shape[0]):
@@ -107,11 +105,13 @@ def write_values(
 
 
 def write(source: Bytes, rows: Words, column: int) -> tuple[Codes, Bytes, int]:
-    """(offsets, bytes, strings repaired) of the oneof column's values, in row order. Overwrites the slow ones with slices of an aside buffer."""
+    """(offsets, bytes, strings repaired) of the oneof column's values, in row order."""
     slow: Words = np.empty(len(rows), np.int64)
     need, count = survey(rows, column, slow)
-    aside = _render_aside(source, rows, column, slow[:count]) if count else NOTHING
+    aside = NOTHING
     if count:
+        rows = rows.copy()  # the window's own rows may be carried into the next, where this aside buffer is gone
+        aside = _render_aside(source, rows, column, slow[:count])
         need += int((rows[slow[:count], column + 1] >> 32).sum())
     offsets: Codes = np.empty(len(rows) + 1, np.int32)
     to: Bytes = np.empty(need, np.uint8)

@@ -81,7 +81,12 @@ def windows(message: bytes | memoryview | mmap, program: Program, capacity: int 
     scanner = _Scanner(chunk, program, capacity=min(capacity, len(chunk) // 2 + 1))
     status = wire.FULL
     while status == wire.FULL:
+        begin = int(scanner.state[wire.POS])
         status = scanner.run()
+        if status == wire.FULL and scanner.state[wire.POS] == begin:
+            raise ValueError(
+                f"expected room for at least one item, got {capacity} rows for what begins at byte {begin}"
+            )
         if scanner.state[wire.NOT_CANONICAL]:
             raise MalformedError("a form that must be normalised first", int(scanner.state[wire.POS]))
         rows = {table.path: scanner.rows(number) for number, table in enumerate(program.tables)}

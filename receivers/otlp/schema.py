@@ -106,7 +106,7 @@ def _table(root: Descriptor, path: str, columns: Sequence[str], wanted: Mapping[
             width += 1
     for column in columns:
         words[column] = width
-        width += 2 if _is_oneof(root, f"{path}.{column}") else 1
+        width += _size(root, f"{path}.{column}")
     return Table(path, words, width)
 
 
@@ -118,14 +118,24 @@ def _parent(path: str, wanted: Mapping[str, Sequence[str]]) -> str | None:
 
 def _children(tables: Sequence[Table]) -> list[tuple[int, int, int]]:
     number = {table.path: at for at, table in enumerate(tables)}
-    return [(at, number[name], word) for at, table in enumerate(tables) for name, word in table.columns.items() if name in number]
+    return [
+        (at, number[name], word)
+        for at, table in enumerate(tables)
+        for name, word in table.columns.items()
+        if name in number
+    ]
 
 
-def _is_oneof(message: Descriptor, path: str) -> bool:
+def _size(root: Descriptor, path: str) -> int:
+    """Words that the column takes in its row."""
+    message: Descriptor | None = root
     *above, last = path.split(".")
     for name in above:
-        message = message.fields_by_name[name].message_type
-    return last not in message.fields_by_name and last in message.oneofs_by_name
+        inner = message.fields_by_name.get(name) if message else None
+        message = inner.message_type if inner else None
+    if message is None or (last not in message.fields_by_name and last not in message.oneofs_by_name):
+        raise ValueError(f"{path}: expected a field or a oneof of {root.full_name}")
+    return 1 if last in message.fields_by_name else 2
 
 
 def _wire_type(field_: FieldDescriptor) -> int:
@@ -215,7 +225,9 @@ class _Compiler:
         if not table:
             return False
         columns = self.layout[self.tables[table]].columns
-        return any(name.startswith(f"{path}.") for name in columns) or any(other.startswith(f"{full}.") for other in self.tables)
+        return any(name.startswith(f"{path}.") for name in columns) or any(
+            other.startswith(f"{full}.") for other in self.tables
+        )
 
     def _inherited(self, table: str, path: str) -> bool:
         """Whether the message stands in a spine message, so that every item below has it too."""

@@ -1,37 +1,38 @@
-"""The scan: one kernel that walks protobuf bytes by a compiled program and lays what is wanted into rows of 64-bit words.
+"""The scan: one kernel that walks protobuf bytes by a compiled program and lays what is wanted into rows of words.
 
-In: bytes of one message, which may be anything, and a `schema.Program`. Out: windows of rows, or counts, or a `MalformedError`
-with offset and reason. Promised: accepts what protobuf's own parser accepts, except that text need not be UTF-8; every read
-is inside the chunk and every write inside the arena, whatever the bytes; memory is bounded by the window, never by the input.
+In: bytes that may be anything, and the tables of a `schema.Program`. Out: rows of 64-bit words in an arena, or only their
+number; or the offset and reason why the bytes are malformed. Promised: accepts what protobuf's own parser accepts, save
+that text need not be UTF-8; reads only inside the chunk and writes only inside the arena, whatever the bytes; never
+recurses, and allocates nothing.
 
-    chunk  ......|trace_id........|....|name.....|....................        the arena
-                  ^                     ^                                      ┌──────────────────────┐
-                  └──────────┐          └──────────────────────────┐           │ rows of table 0      │
-    one row of a table:      │                                     │           ├──────────────────────┤
-    ┌────────────┬────────┬──┴──────────────────┬────────┬─────────┴────────┐  │ rows of table 1      │
-    │ attributes │ events │ length<<32 | offset │ kind   │ length<<32|offset│  │   ...capacity rows   │
-    └────────────┴────────┴─────────────────────┴────────┴──────────────────┘  │   of so many words   │
-     number of the first   trace_id: a slice     a scalar  name: a slice       ├──────────────────────┤
-     child row in that                           itself                        │ ...                  │
-     child table                                                               └──────────────────────┘
+    chunk   ...│trace_id        │..│name    │........           the arena
+                ▲                   ▲                             ┌───────────────────────┐
+                └────────┐          └────────────────────┐        │ rows of table 0       │
+    a row of spans:      │                               │        ├───────────────────────┤
+    ┌────────────┬───────┼────────────┬──────┬───────────┼────┐   │ rows of table 1       │
+    │ attributes │ ..... │ 16<<32 | offset   │ size<<32 | off │   │   as many as its      │
+    └────────────┴────────────────────┴──────┴────────────────┘   │   capacity allows     │
+     number of the        trace_id:    kind:  name: a slice       ├───────────────────────┤
+     first child row      a slice      itself                     │ ...                   │
+     in that table                                                └───────────────────────┘
 
-A table's row is written where `counts` says, so rows stay in wire order and the children of one parent stand together. A scan
-that only counts gives every table a step of zero words: each row overwrites the one before it.
+A row goes where `counts` of its table says, so rows keep the order of the wire and the children of one parent stand
+together. To only count, every table has a step of zero words: each row overwrites the one before it.
 
-When a table is full, the kernel goes back to where the last message on the spine began and returns; the rows so far are a
-window, and the next call carries on there. An item whose ids are bad is taken out by winding `counts` back to its beginning.
+Where a table is full, the walk goes back to where the last message of the spine began and returns FULL: the rows so far
+are a window, and the next call walks on from there. An item without valid ids is taken out by winding `counts` back.
 """
 
-import numpy as np
+# ruff: noqa: C901, PLR0912, PLR0915, PLR0917, PLR1714, PLR2004, SIM109 - a kernel is one straight walk in plain integers
 
 from pipeline.errors import PermanentError
-from receivers.otlp.jit import Bytes, Words, kernel
+from receivers.otlp.jit import Bytes, Words, int64, kernel
 from receivers.otlp.schema import (
     COLUMN_AT,
     FIXED32,
     FIXED64,
-    FORBIDS_AT,
     GROUP,
+    GROUP_END,
     LENGTH,
     MESSAGE,
     NODE_AT,
@@ -49,31 +50,31 @@ from receivers.otlp.schema import (
 )
 
 MAX_DEPTH = 100  # nested messages, as in every protobuf runtime
-ITEM_ROWS = 1 << 16  # rows of one table below one item; SDKs stop at 128 attributes, events and links
-MAX_CHUNK = (1 << 31) - 1  # bytes: protobuf's own limit, and offsets and lengths must fit in half a word
+MAX_CHUNK = (1 << 31) - 1  # bytes: protobuf's own limit, and offset and size must share a word
+ITEM_ROWS = 1 << 16  # of one table below one item; SDKs stop at 128 attributes, events and links
+LOW = 0xFFFFFFFF  # the half of a slice word that is the offset
 
-DONE, FULL, TRUNCATED, VARINT_TOO_LONG, BAD_TAG, TOO_DEEP, STRAY_GROUP_END, BAD_PACKED, TOO_MANY = range(9)
+(DONE, FULL, TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED, TOO_MANY) = range(10)
 REASONS = {
-    TRUNCATED: "a field ends after its message does",
-    VARINT_TOO_LONG: "a varint of more than 10 bytes",
-    BAD_TAG: "field number 0 or above 2^29",
+    TRUNCATED: "a field that ends after its message",
+    LONG_VARINT: "a varint of more than 10 bytes",
+    BAD_FIELD: "a field number of 0 or above 2^29",
     TOO_DEEP: f"more than {MAX_DEPTH} nested messages",
-    STRAY_GROUP_END: "an end of a group that was not begun",
+    STRAY_GROUP_END: "the end of a group that did not begin",
+    BAD_WIRE_TYPE: "wire type 6 or 7",
     BAD_PACKED: "a packed field that is not a whole number of elements",
-    TOO_MANY: f"more than {ITEM_ROWS} attributes in one resource or scope",
+    TOO_MANY: f"more than {ITEM_ROWS} attributes in a resource or scope",
 }
 
-# What one call leaves for the next.
+# The state that one call leaves for the next.
 POS, DEPTH, MARK_POS, MARK_DEPTH, IN_ITEM, OVERSIZE, REJECTED, NOT_CANONICAL, INHERITED = range(9)
 STATE_WORDS = 9
-# A frame of the stack: where its message ends, its node and row, which fields it has seen, its group, the bytes inherited from it.
+# A frame: where its message ends, its node and row, the fields seen, the group it is, the bytes that items inherit from it.
 END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED = range(6)
 FRAME_WORDS = 6
-# A table in the arena: where it begins, words in a row, words from row to row (or 0), most rows, its part of `children`.
+# A table: where its rows begin, words in a row, words from row to row, most rows, and its part of `children`.
 BASE, WIDTH, STEP, CAPACITY, CHILDREN, CHILDREN_END = range(6)
 TABLE_WORDS = 6
-
-LOW = 0xFFFFFFFF
 
 
 class MalformedError(PermanentError):
@@ -86,53 +87,73 @@ class MalformedError(PermanentError):
 
 @kernel
 def long_varint(chunk: Bytes, pos: int, end: int) -> tuple[int, int]:
-    """(value, position after it), or (0, -reason)."""
-    value = np.int64(0)
-    for shift in range(0, 70, 7):
+    """(value, where it ends), or (0, -reason)."""
+    value, shift = int64(0), int64(0)
+    while shift < 70:
         if pos >= end:
-            return np.int64(0), np.int64(-TRUNCATED)
-        byte = np.int64(chunk[pos])
+            return int64(0), int64(-TRUNCATED)
+        byte = int64(chunk[pos])
         pos += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, np.int64(pos)
-    return np.int64(0), np.int64(-VARINT_TOO_LONG)
+            return value, int64(pos)
+        shift += 7
+    return int64(0), int64(-LONG_VARINT)
 
 
 @kernel
 def little_endian(chunk: Bytes, pos: int, size: int) -> int:
-    value = np.int64(0)
-    for at in range(size):
-        value |= np.int64(chunk[pos + at]) << (8 * at)
+    value, at = int64(0), int64(0)
+    while at < size:
+        value |= int64(chunk[pos + at]) << (8 * at)
+        at += 1
     return value
 
 
 @kernel
-def count_varints(chunk: Bytes, pos: int, end: int) -> int:
-    """How many varints fill [pos, end) exactly, or -reason."""
-    count = 0
-    while pos < end:
+def whole_elements(chunk: Bytes, pos: int, end: int, size: int) -> bool:
+    """Whether elements of `size` bytes, or varints if 0, fill a packed field exactly."""
+    if size != 0:
+        return (end - pos) % size == 0
+    while 0 <= pos < end:
         _, pos = long_varint(chunk, pos, end)
-        if pos < 0:
-            return pos
-        count += 1
-    return count
+    return pos == end
 
 
 @kernel
 def bad_ids(chunk: Bytes, arena: Words, row: int, checks: Words) -> bool:
     """Whether an id of the item in `row` has not its length or is all zero."""
-    for check in range(checks.shape[0]):
+    check = 0
+    while check < checks.shape[0]:
         word = arena[row + checks[check, 0]]
-        pos, size = word & LOW, word >> 32
-        if size != checks[check, 1]:
+        pos, end = word & LOW, (word & LOW) + (word >> 32)
+        if end - pos != checks[check, 1]:
             return True
-        some = 0
-        for at in range(pos, pos + size):
-            some |= chunk[at]
-        if some == 0:
+        while pos < end and chunk[pos] == 0:
+            pos += 1
+        if pos == end:
             return True
+        check += 1
     return False
+
+
+@kernel
+def open_row(arena: Words, tables: Words, children: Words, counts: Words, table: int) -> int:
+    """A new row of zeros, with the number of its first child in each child table. Returns where it stands."""
+    row = tables[table, BASE] + counts[table] * tables[table, STEP]
+    counts[table] += 1
+    for word in range(row, row + tables[table, WIDTH]):
+        arena[word] = 0
+    for child in range(tables[table, CHILDREN], tables[table, CHILDREN_END]):
+        arena[row + children[child, 2]] = counts[children[child, 1]]
+    return row
+
+
+@kernel
+def put(to: Words, source: Words) -> None:
+    """What `to[:] = source` does, without numba's preparations for arrays of any shape."""
+    for at in range(to.size):
+        to[at] = source[at]
 
 
 @kernel
@@ -148,31 +169,20 @@ def keep(stack: Words, depth: int, end: int, node: int, row: int, seen: int, gro
 
 @kernel
 def scan(
-    chunk: Bytes,
-    lut: Words,
-    tables: Words,
-    children: Words,
-    checks: Words,
-    item_node: int,
-    stack: Words,
-    counts: Words,
-    saved: Words,
-    state: Words,
-    arena: Words,
-) -> int:
-    """Walk on from `state` until the chunk is DONE, a table is FULL, or the bytes are found wrong at `state[POS]`."""
+    chunk: Bytes, lut: Words, tables: Words, children: Words, checks: Words, item_node: int,
+    stack: Words, counts: Words, saved: Words, state: Words, arena: Words,
+) -> int:  # fmt: skip
+    """Walk on from `state` until the chunk is DONE, a table is FULL, or the bytes are wrong at `state[POS]`."""
     pos, depth = state[POS], state[DEPTH]
     end, node, row, seen, group = frame(stack, depth)
     status = DONE
     while True:
-        while pos == end:
-            if depth == 0 or group != 0:
-                break
+        while pos == end and depth != 0 and group == 0:  # messages that end here
             if node == item_node:
                 state[IN_ITEM] = 0
                 if state[OVERSIZE] != 0 or bad_ids(chunk, arena, row, checks):
                     state[REJECTED] += 1
-                    counts[:] = saved
+                    put(counts, saved)
                 else:
                     for above in range(1, depth):
                         state[INHERITED] += stack[above, SHARED]
@@ -183,7 +193,7 @@ def scan(
             break
 
         start = pos
-        tag = np.int64(chunk[pos])
+        tag = int64(chunk[pos])
         pos += 1
         if tag >= 128:
             tag, pos = long_varint(chunk, start, end)
@@ -191,59 +201,52 @@ def scan(
                 status, pos = -pos, start
                 break
             if tag < 0 or tag > LOW:
-                status, pos = BAD_TAG, start
+                status, pos = BAD_FIELD, start
                 break
-        if tag < 8 and group == 0:
-            status, pos = BAD_TAG, start
+        if tag < 8 and group == 0:  # in a group protobuf does not look
+            status, pos = BAD_FIELD, start
             break
-        step = lut[node * TAGS + tag] if tag < TAGS else np.int64(0)
-        op = step & 15
         wire = tag & 7
-
+        step = lut[node * TAGS + tag] if tag < TAGS else int64(0)
+        column = row + (step >> COLUMN_AT & 255)
+        once = step >> SETS_AT & 0xFFFF
         if step & UNUSUAL:
             state[NOT_CANONICAL] = 1
-        once = step >> SETS_AT & 0xFFFF
         if once:
             if seen & (once >> 8):
                 state[NOT_CANONICAL] = 1
             seen |= once & 255
         if step & ONEOF:
-            arena[row + (step >> COLUMN_AT & 255) - 1] = tag >> 3
+            arena[column - 1] = tag >> 3
 
         if wire == LENGTH:
-            if pos >= end:
-                status = TRUNCATED
+            if pos == end:
+                status, pos = TRUNCATED, start
                 break
-            size = np.int64(chunk[pos])
+            size = int64(chunk[pos])
             pos += 1
             if size >= 128:
                 size, pos = long_varint(chunk, pos - 1, min(end, pos + 4))
-                if pos < 0:
-                    status, pos = -pos, start
-                    break
-            if size < 0 or size > end - pos:
-                status, pos = TRUNCATED, start
+            if pos < 0 or size < 0 or size > end - pos:
+                status, pos = -pos if pos < 0 else TRUNCATED, start
                 break
             if step & STORE:
-                arena[row + (step >> COLUMN_AT & 255)] = size << 32 | pos
+                arena[column] = size << 32 | pos
+            op = step & 15
             if op < MESSAGE:
-                if op == PACKED:
-                    width = step >> SIZE_AT
-                    wrong = count_varints(chunk, pos, pos + size) < 0 if width == 0 else size % width != 0
-                    if wrong:
-                        status = BAD_PACKED
-                        break
+                if op == PACKED and not whole_elements(chunk, pos, pos + size, step >> SIZE_AT):
+                    status, pos = BAD_PACKED, start
+                    break
                 pos += size
                 continue
-
             if depth == MAX_DEPTH:
                 status, pos = TOO_DEEP, start
                 break
-            new_row = row
+            inner_row = row
             if op == ROW:
                 table = step >> TABLE_AT & 255
                 if step & SPINE:
-                    saved[:] = counts
+                    put(saved, counts)
                     state[MARK_POS], state[MARK_DEPTH], state[OVERSIZE] = start, depth, 0
                     state[IN_ITEM] = (step >> NODE_AT & 255) == item_node
                     stack[depth + 1, SHARED] = 0
@@ -256,23 +259,18 @@ def scan(
                 if counts[table] >= tables[table, CAPACITY]:
                     status = FULL
                     break
-                new_row = tables[table, BASE] + counts[table] * tables[table, STEP]
-                counts[table] += 1
-                for word in range(new_row, new_row + tables[table, WIDTH]):
-                    arena[word] = 0
-                for child in range(tables[table, CHILDREN], tables[table, CHILDREN_END]):
-                    arena[new_row + children[child, 2]] = counts[children[child, 1]]
+                inner_row = open_row(arena, tables, children, counts, table)
             elif step & SPINE:
                 stack[depth, SHARED] = size
             keep(stack, depth, end, node, row, seen, group)
             depth += 1
-            end, node, row, seen, group = pos + size, step >> NODE_AT & 255, new_row, 0, 0
+            end, node, row, seen, group = pos + size, step >> NODE_AT & 255, inner_row, 0, 0
 
         elif wire == VARINT:
-            if pos >= end:
-                status = TRUNCATED
+            if pos == end:
+                status, pos = TRUNCATED, start
                 break
-            value = np.int64(chunk[pos])
+            value = int64(chunk[pos])
             pos += 1
             if value >= 128:
                 value, pos = long_varint(chunk, pos - 1, end)
@@ -280,16 +278,17 @@ def scan(
                     status, pos = -pos, start
                     break
             if step & STORE:
-                arena[row + (step >> COLUMN_AT & 255)] = value
+                arena[column] = value
+
         elif wire == FIXED64 or wire == FIXED32:
             size = 8 if wire == FIXED64 else 4
             if size > end - pos:
                 status, pos = TRUNCATED, start
                 break
             if step & STORE:
-                value = little_endian(chunk, pos, 8) if wire == FIXED64 else little_endian(chunk, pos, 4)
-                arena[row + (step >> COLUMN_AT & 255)] = value
+                arena[column] = little_endian(chunk, pos, 8) if wire == FIXED64 else little_endian(chunk, pos, 4)
             pos += size
+
         elif wire == GROUP:
             state[NOT_CANONICAL] = 1
             if depth == MAX_DEPTH:
@@ -298,15 +297,17 @@ def scan(
             keep(stack, depth, end, node, row, seen, group)
             depth += 1
             node, seen, group = 0, 0, tag >> 3
-        else:  # the end of a group, or wire types 6 and 7
-            if wire != 4 or group == 0 or group != tag >> 3:
-                status, pos = STRAY_GROUP_END, start
-                break
+
+        elif wire == GROUP_END and group != 0 and group == tag >> 3:
             depth -= 1
             end, node, row, seen, group = frame(stack, depth)
 
+        else:
+            status, pos = STRAY_GROUP_END if wire == GROUP_END else BAD_WIRE_TYPE, start
+            break
+
     if status == FULL:
-        counts[:] = saved
+        put(counts, saved)
         pos = state[MARK_POS]
         if depth > state[MARK_DEPTH]:
             depth = state[MARK_DEPTH]

@@ -22,7 +22,7 @@ HOMES = {
     "clickhouse": "exporters/clickhouse/README.md",
     "embedded": "exporters/clickhouse/README.md",
     "objectives": "pipeline/README.md",
-    "evaluate": "pipeline/README.md",
+    "evaluate": "processors/incidents/README.md",
     "statuspage": "statuspage/README.md",
 }
 

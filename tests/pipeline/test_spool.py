@@ -1,7 +1,9 @@
 """The spool: durable before it returns, sealed for good, bounded, one process a folder."""
 
 import os
+import re
 import resource
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,12 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+import pipeline.spool
 from pipeline.clock import NS_PER_S, FakeClock
+from pipeline.config import load
 from pipeline.errors import PermanentError, RetryableError
-from pipeline.spool import MAX_TENANT_BYTES, SealedChunk, Spool, SpoolConfig, frame_header, frames
+from pipeline.frame import MAX_TENANT_BYTES, frame_header, frames
+from pipeline.spool import SealedChunk, Spool, SpoolConfig
 
 BODY = b"x" * 1000
 
@@ -442,3 +447,14 @@ def test_a_sealed_file_that_is_damaged_is_buried_not_lost(tmp_path):
         reason = (tmp_path / "traces" / "dead" / f"{path.stem}.reason").read_text()
         assert reason == f"expected {len(WHOLE + TORN) - 1} bytes of whole frames, got {len(WHOLE)}\n"
         assert (spool.stats().bytes, spool.stats().buried_chunks_total) == (0, 1)
+
+
+def test_the_readme_shows_the_defaults(tmp_path):
+    """Every setting with its default, as users write it."""
+    texts = [path.read_text() for path in Path(pipeline.spool.__file__).parent.glob("*.md")]
+    (block,) = [found[1] for text in texts if (found := re.search(r"```yaml\nspool:\n(.*?)```", text, re.DOTALL))]
+    path = tmp_path / "spool.yaml"
+    path.write_text(textwrap.dedent(block))
+    document = load(path)[0]
+    assert document.parse(SpoolConfig) == SpoolConfig(directory="data/spool")
+    assert set(document.data) == set(SpoolConfig.model_fields)

@@ -20,10 +20,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from pipeline import demo_shop
-from pipeline.demo_children import LOOPBACK, Child
-from pipeline.demo_script import Fault, Mode
-from pipeline.demo_shop import Service
+from pipeline.demo.children import LOOPBACK, Child
+from pipeline.demo.script import Fault, Mode
+from pipeline.demo.shop import Service, folder, services, set_fault, shoppers
 
 START_S = 60
 ARRIVE_S = 20
@@ -131,7 +130,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with ExitStack() as stack:
         stack.callback(lambda: server.stop(grace=1).wait())
         children = {}
-        for command in demo_shop.services(otlp_port, ports):
+        for command in services(otlp_port, ports):
             children[command.name] = Child(command, logs / f"{command.name}.log")
             stack.callback(children[command.name].stop, STOP_S)
         for child in children.values():
@@ -143,8 +142,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def fault(shop: Shop) -> Iterator[Callable[[Fault], None]]:
     """Sets payment's fault; mended afterwards."""
     payment = shop.ports[Service.PAYMENT]
-    yield lambda fault: demo_shop.set_fault(payment, fault)
-    demo_shop.set_fault(payment, Fault())
+    yield lambda fault: set_fault(payment, fault)
+    set_fault(payment, Fault())
 
 
 def test_one_checkout_is_one_trace_across_all_three_services(shop: Shop) -> None:
@@ -232,7 +231,7 @@ def test_shoppers_are_quiet_bounded_and_leave_when_asked(shop: Shop, fault, tmp_
     """Eighteen shoppers stay under eighteen requests a second, bear errors, print nothing and end on SIGTERM."""
     fault(Fault(mode=Mode.ERRORS, share=0.5))
     start_ns = time.time_ns()
-    crowd = Child(demo_shop.shoppers(shop.ports[Service.FRONTEND]), tmp_path / "shoppers.log")
+    crowd = Child(shoppers(shop.ports[Service.FRONTEND]), tmp_path / "shoppers.log")
     try:
         spans = shop.collector.wait_for(lambda spans: len(visits(since(start_ns, spans))) >= 40)
         elapsed_s = (time.time_ns() - start_ns) / 1e9
@@ -262,7 +261,7 @@ def test_a_third_of_the_wishes_are_checkouts_and_a_seed_repeats_them() -> None:
 def test_services_end_on_sigterm(shop: Shop, tmp_path: Path) -> None:
     """A service asked to stop stops by itself, well within its grace."""
     [port] = free_ports(1)
-    command = demo_shop.services(1, {**shop.ports, Service.PAYMENT: port})[0]
+    command = services(1, {**shop.ports, Service.PAYMENT: port})[0]
     child = Child(command, tmp_path / "payment.log")
     child.wait_until_ready(START_S)
     assert child.stop(STOP_S) in {0, -signal.SIGTERM}
@@ -270,7 +269,7 @@ def test_services_end_on_sigterm(shop: Shop, tmp_path: Path) -> None:
 
 def example(name: str) -> ModuleType:
     """A file of the example, as a module."""
-    spec = importlib.util.spec_from_file_location(f"python_shop_{name}", demo_shop.folder() / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"python_shop_{name}", folder() / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -2,7 +2,7 @@
 CREATE TABLE definitions
 (
     At DateTime64(3, 'UTC') COMMENT 'When this became so',
-    Kind LowCardinality(String) COMMENT 'Service, SLI, SLO, Agreement',
+    Kind LowCardinality(String) COMMENT 'Service, SLI, SLO, Agreement, BurnPolicy',
     Name String,
     Generation String COMMENT 'Changes when the numbers would',
     Active Bool COMMENT 'Whether it is in force',

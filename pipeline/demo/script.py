@@ -183,22 +183,18 @@ def _moments(mark: Mark, mended_ns: int | None, sightings: Sequence[Sighting]) -
         Event.RECOVERY: mended_ns,
         Event.RESOLVED: None if mended_ns is None else recovered(sightings, Source.PAGE, mended_ns),
     }
+    if times[Event.INCIDENT] is None and latest(sightings, Source.PAGE, before_ns=mark.at_ns):
+        del times[Event.INCIDENT]  # an open incident takes in what comes
     for event, at_ns in times.items():
         since_s = None if at_ns is None else round((at_ns - mark.at_ns) / NS_PER_S, 1)
         yield Moment(fault=mark.act.name, event=event, at_ns=at_ns, since_fault_s=since_s)
 
 
-def first_trouble(sightings: Iterable[Sighting], source: Source, after_ns: int) -> int | None:
+def first_trouble(sightings: Sequence[Sighting], source: Source, after_ns: int) -> int | None:
     """When `source` first named something it had not named just before `after_ns`."""
-    known: frozenset[str] = frozenset()
-    for sighting in sightings:
-        if sighting.source is not source:
-            continue
-        if sighting.at_ns < after_ns:
-            known = sighting.troubled
-        elif sighting.troubled - known:
-            return sighting.at_ns
-    return None
+    known = latest(sightings, source, before_ns=after_ns) or frozenset()
+    later = (one for one in sightings if one.source is source and one.at_ns >= after_ns)
+    return next((one.at_ns for one in later if one.troubled - known), None)
 
 
 def recovered(sightings: Iterable[Sighting], source: Source, after_ns: int) -> int | None:
@@ -214,11 +210,11 @@ def recovered(sightings: Iterable[Sighting], source: Source, after_ns: int) -> i
     return well_ns
 
 
-def latest(sightings: Iterable[Sighting], source: Source) -> frozenset[str] | None:
-    """What `source` showed last; None if it never answered."""
+def latest(sightings: Iterable[Sighting], source: Source, *, before_ns: int | None = None) -> frozenset[str] | None:
+    """What `source` showed last, or last before a moment; None if it never answered."""
     troubled = None
     for sighting in sightings:
-        if sighting.source is source:
+        if sighting.source is source and (before_ns is None or sighting.at_ns < before_ns):
             troubled = sighting.troubled
     return troubled
 

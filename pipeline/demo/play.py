@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipeline.clock import NS_PER_S, Clock
-from pipeline.demo_script import Act, Event, Fault, Mark, Moment, Sighting, holds, timeline
+from pipeline.demo.script import Act, Event, Fault, Mark, Moment, Sighting, holds, timeline
 from pipeline.errors import AndonError
 
 POLL_S = 0.5

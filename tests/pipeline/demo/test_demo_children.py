@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.demo_children import LOOPBACK, Child, ChildError, Command, free_port
+from pipeline.demo.children import LOOPBACK, Child, ChildError, Command, free_port
 
 LISTEN = """
 import socket, sys, time

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from pipeline.demo_watch import incidents_in_summary, incidents_on_page
+from pipeline.demo.watch import incidents_in_summary, incidents_on_page
 from statuspage.render import Site
 from statuspage.snapshot import Incident, Snapshot, Update
 

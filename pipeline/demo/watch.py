@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from pipeline.clock import Clock
-from pipeline.demo_script import Mark, Mode, Sighting, Source
+from pipeline.demo.script import Mark, Mode, Sighting, Source
 
 TIMEOUT_S = 3
 
@@ -43,12 +43,11 @@ class Watch:
     def look(self, mark: Mark) -> list[Sighting]:
         """What every source shows now, while the act of `mark` is played."""
         sources: dict[Source, Callable[[], frozenset[str]]] = {
-            Source.PAGE: lambda: incidents_on_page(self._get("/")),
-            Source.API: lambda: incidents_in_summary(json.loads(self._get("/api/v2/summary.json"))),
+            Source.SPANS: lambda: self._bad_spans(mark),
             Source.BREACHES: lambda: frozenset(self._sql(AT_RISK).split()),
+            Source.API: lambda: incidents_in_summary(json.loads(self._get("/api/v2/summary.json"))),
+            Source.PAGE: lambda: incidents_on_page(self._get("/")),
         }
-        if mark.act.fault.mode is not Mode.OK:
-            sources[Source.SPANS] = lambda: self._bad_spans(mark)
         return [sighting for source, show in sources.items() for sighting in self._sighting(source, show)]
 
     def _sighting(self, source: Source, show: Callable[[], frozenset[str]]) -> Iterator[Sighting]:
@@ -59,7 +58,7 @@ class Watch:
         yield Sighting(at_ns=self._clock.now_ns(), source=source, troubled=troubled)
 
     def _bad_spans(self, mark: Mark) -> frozenset[str]:
-        bad = int(self._sql(BAD_SPANS, since=mark.at_ns))
+        bad = mark.act.fault.mode is not Mode.OK and int(self._sql(BAD_SPANS, since=mark.at_ns))
         return frozenset({mark.act.name} if bad else ())
 
     def _get(self, path: str) -> str:

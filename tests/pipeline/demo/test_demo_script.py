@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline import demo_script
 from pipeline.clock import NS_PER_S, FakeClock
-from pipeline.demo_play import Play
-from pipeline.demo_script import (
+from pipeline.demo import script
+from pipeline.demo.play import Play
+from pipeline.demo.script import (
     INCIDENT_LIMIT_S,
     SCRIPT,
     Act,
@@ -65,6 +65,14 @@ def test_trouble_that_was_there_before_is_not_the_faults() -> None:
     assert first_trouble(seen, Source.PAGE, 10 * NS_PER_S) == 12 * NS_PER_S
 
 
+def test_an_incident_that_is_open_takes_in_what_comes() -> None:
+    """A second fault need not open an incident of its own; but on a page that was well it must."""
+    open_already = [sighting(20, Source.PAGE, "old"), sighting(30, Source.PAGE, "old")]
+    assert Event.INCIDENT not in {moment.event for moment in timeline(MARKS, open_already)}
+    missing = next(one for one in timeline(MARKS, [sighting(20, Source.PAGE)]) if one.event is Event.INCIDENT)
+    assert missing.at_ns is None
+
+
 def test_a_recovery_that_did_not_last_is_none() -> None:
     """Well, then troubled, then well: only the last counts; troubled at the end is no recovery."""
     seen = [sighting(1, Source.PAGE), sighting(2, Source.PAGE, "one"), sighting(3, Source.PAGE)]
@@ -72,7 +80,7 @@ def test_a_recovery_that_did_not_last_is_none() -> None:
     assert recovered(seen[:2], Source.PAGE, 0) is None
 
 
-@pytest.mark.parametrize("source", demo_script.PUBLIC)
+@pytest.mark.parametrize("source", script.PUBLIC)
 def test_every_public_source_must_show_the_outage_and_the_recovery(source: Source) -> None:
     """One silent or one stuck source is enough to fail the play."""
     others = [one for one in SEEN if one.source is not source]

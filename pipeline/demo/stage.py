@@ -17,12 +17,12 @@ from typing import Any, Self
 
 import yaml
 
-from pipeline import demo_shop
 from pipeline.clock import Clock
-from pipeline.demo_children import LOOPBACK, Child, Command, free_port
-from pipeline.demo_script import Fault, Mark, Sighting
-from pipeline.demo_shop import Service
-from pipeline.demo_watch import Watch
+from pipeline.demo import shop
+from pipeline.demo.children import LOOPBACK, Child, Command, free_port
+from pipeline.demo.script import Fault, Mark, Sighting
+from pipeline.demo.shop import Service
+from pipeline.demo.watch import Watch
 
 SERVE_READY_S = 240
 SERVICE_READY_S = 60
@@ -46,7 +46,7 @@ class Ports:
         return (self.grpc, self.http, self.clickhouse, self.page)
 
 
-USUAL = Ports(grpc=4317, http=4318, clickhouse=8123, page=8080, shop=demo_shop.DEFAULT_PORTS)
+USUAL = Ports(grpc=4317, http=4318, clickhouse=8123, page=8080, shop=shop.DEFAULT_PORTS)
 
 
 def choose_ports(say: Callable[[str], None]) -> Ports:
@@ -117,21 +117,21 @@ class DemoStage:
         self._closing.close()
 
     def _begin(self) -> None:
-        demo_shop.instrument()
+        shop.instrument()
         config = self._write_config()
         self._say("Starting Andon. The very first start compiles its kernels, which takes a moment.")
         self._start(self._serve(config), SERVE_GRACE_S).wait_until_ready(SERVE_READY_S)
         self._say("Opening the shop.")
-        services = [self._start(one, SHOP_GRACE_S) for one in demo_shop.services(self.ports.grpc, self.ports.shop)]
+        services = [self._start(one, SHOP_GRACE_S) for one in shop.services(self.ports.grpc, self.ports.shop)]
         for service in services:
             service.wait_until_ready(SERVICE_READY_S)
-        self._start(demo_shop.shoppers(self.ports.shop[Service.FRONTEND]), SHOP_GRACE_S)
+        self._start(shop.shoppers(self.ports.shop[Service.FRONTEND]), SHOP_GRACE_S)
 
     def _write_config(self) -> Path:
         """A working directory that `andon serve` can be started in again."""
-        shutil.copytree(demo_shop.folder() / "slo", self._directory / "slo", dirs_exist_ok=True)
+        shutil.copytree(shop.folder() / "slo", self._directory / "slo", dirs_exist_ok=True)
         (self._directory / "logs").mkdir(exist_ok=True)
-        example = yaml.safe_load((demo_shop.folder() / "andon.yaml").read_text())
+        example = yaml.safe_load((shop.folder() / "andon.yaml").read_text())
         path = self._directory / "andon.yaml"
         path.write_text(yaml.safe_dump(configuration(example, self.ports), sort_keys=False))
         return path
@@ -156,7 +156,7 @@ class DemoStage:
             child.check()
 
     def set_fault(self, fault: Fault) -> None:
-        demo_shop.set_fault(self.ports.shop[Service.PAYMENT], fault)
+        shop.set_fault(self.ports.shop[Service.PAYMENT], fault)
 
     def look(self, mark: Mark) -> list[Sighting]:
         return self._watch.look(mark)

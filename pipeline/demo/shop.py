@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from pipeline.demo_children import LOOPBACK, Command
-from pipeline.demo_script import Fault
+from pipeline.demo.children import LOOPBACK, Command
+from pipeline.demo.script import Fault
 from pipeline.errors import AndonError
 
 FAULT_TIMEOUT_S = 5
@@ -39,8 +39,8 @@ def folder() -> Path:
     Raises:
         AndonError: in neither.
     """
-    here = Path(__file__).resolve().parent
-    places = (here.parent / "sdk-examples" / "python-shop", here / "examples" / "python-shop")
+    package = Path(__file__).resolve().parent.parent
+    places = (package.parent / "sdk-examples" / "python-shop", package / "examples" / "python-shop")
     for place in places:
         if (place / "andon.yaml").is_file():
             return place

@@ -1,0 +1,215 @@
+"""The scan accepts and refuses what protobuf's own parser does, and says where."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures.otlp_bodies import Request, damaged, everything, ordinary
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+
+from fixtures import otlp_bodies
+from receivers.otlp import scanner, wire
+from receivers.otlp.decode import normalise_traces, program, scan_traces
+from receivers.otlp.wire import MalformedError
+
+SPAN = b"\x0a\x10" + bytes(range(16)) + b"\x12\x08" + bytes(range(8))
+ROOT = Path(__file__).parents[3]
+
+
+def message(*fields: tuple[int, bytes]) -> bytes:
+    """Length-delimited fields."""
+    return b"".join(varint(number << 3 | 2) + varint(len(content)) + content for number, content in fields)
+
+
+def varint(value: int) -> bytes:
+    head = bytes([value & 127 | (128 if value > 127 else 0)])
+    return head + varint(value >> 7) if value > 127 else head
+
+
+def in_span(content: bytes) -> bytes:
+    return message((1, message((2, message((2, SPAN + content))))))
+
+
+def nested_value(levels: int) -> bytes:
+    """A span with one attribute: `levels` arrays, one in the other, around an empty string."""
+    value = message((1, b""))
+    for _ in range(levels):
+        value = message((5, message((1, value))))
+    return in_span(message((9, message((2, value)))))
+
+
+def protobuf_accepts(body: bytes) -> bool:
+    try:
+        Request.FromString(body)
+    except DecodeError:
+        return False
+    return True
+
+
+def scan_accepts(body: bytes) -> bool:
+    try:
+        scan_traces(body)
+    except MalformedError:
+        return False
+    return True
+
+
+@settings(max_examples=150, deadline=None)
+@given(otlp_bodies.bodies)
+def test_every_body_that_protobuf_writes_is_accepted_and_canonical(body: bytes) -> None:
+    """What comes out of a protobuf serialiser needs no normalising."""
+    assert scan_traces(body).canonical
+
+
+def test_damaged_bodies_are_accepted_exactly_where_protobuf_accepts_them() -> None:
+    """Flipped, cut, doubled and spliced bytes: the verdict is that of protobuf's own parser."""
+    chance = random.Random(20261122)
+    seeds = [ordinary(seed, 2) for seed in range(3)] + [everything(), nested_value(20), in_span(b"\x0b\x10\x01\x0c")]
+    bodies = [damaged(chance.choice(seeds), chance) for _ in range(600)]
+    verdicts = [protobuf_accepts(body) for body in bodies]
+    assert [scan_accepts(body) for body in bodies] == verdicts
+    assert 60 < sum(verdicts) < 540
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "offset"),
+    [
+        pytest.param(b"\x0a", "a field ends after its message does", 0, id="length missing"),
+        pytest.param(b"\x0a\x05ab", "a field ends after its message does", 0, id="length past the end"),
+        pytest.param(b"\x0a\x02\x12\x05", "a field ends after its message does", 2, id="inner field past its message"),
+        pytest.param(b"\x08" + b"\xff" * 10, "a varint of more than 10 bytes", 0, id="varint without an end"),
+        pytest.param(b"\x00\x00", "field number 0 or above 2^29", 0, id="field number zero"),
+        pytest.param(b"\x0a\x00\x0f", "wire type 6 or 7", 2, id="wire type seven"),
+        pytest.param(b"\x0c", "an end of a group that was not begun", 0, id="group end alone"),
+        pytest.param(b"\x0b\x14", "an end of a group that was not begun", 1, id="group ended by another"),
+        pytest.param(b"\x0b", "a field ends after its message does", 1, id="group without an end"),
+        pytest.param(b"\x0b" * 101, "more than 100 nested messages", 100, id="groups too deep"),
+    ],
+)
+def test_what_is_malformed_is_refused_with_reason_and_place(body: bytes, reason: str, offset: int) -> None:
+    """The error names what was wrong and the byte where it stands; protobuf refuses it too."""
+    assert not protobuf_accepts(body)
+    with pytest.raises(MalformedError) as caught:
+        scan_traces(body)
+    assert str(caught.value) == f"expected a protobuf message, got {reason} at byte {offset}"
+    assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize(("levels", "accepted"), [(47, True), (48, False), (20_000, False)])
+def test_nesting_stops_where_protobufs_does(levels: int, accepted: bool) -> None:
+    """100 messages deep is fine, deeper is an error and neither recursion nor a crash."""
+    body = nested_value(levels) if levels < 100 else in_span(b"\x4a\xff\xff\x03" * levels)
+    assert scan_accepts(body) == protobuf_accepts(body) == accepted
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(message((1, message((1, b""), (1, b"")))), id="resource split in two"),
+        pytest.param(message((1, message((2, b""), (1, b"")))), id="resource after its scopes"),
+        pytest.param(message((1, message((2, message((2, SPAN), (1, b"")))))), id="scope after its spans"),
+        pytest.param(in_span(message((15, b""), (15, b""))), id="status split in two"),
+        pytest.param(in_span(message((9, message((2, b""), (2, b""))))), id="attribute value split in two"),
+        pytest.param(in_span(message((9, message((2, b"\x0a\x01a\x18\x05"))))), id="oneof set twice"),
+        pytest.param(in_span(b"\xa3\x06\x08\x01\xa4\x06"), id="a group"),
+    ],
+)
+def test_unusual_forms_are_told_and_normalised(body: bytes) -> None:
+    """They mean the same after protobuf has rewritten them, and then they are canonical."""
+    assert not scan_traces(body).canonical
+    normal = normalise_traces(body)
+    assert scan_traces(normal).canonical
+    assert Request.FromString(normal).resource_spans
+    with pytest.raises(MalformedError, match="normalised first"):
+        list(scanner.windows(body, program()))
+
+
+def test_unknown_fields_of_every_wire_type_are_skipped() -> None:
+    """A newer sender's fields, a known field with another wire type, and frame headers between requests change nothing."""
+    unknown = b"\xf8\x07\x01" + b"\xf9\x07" + bytes(8) + b"\xfa\x07\x03abc" + b"\xfd\x07" + bytes(4) + b"\x28\x01"
+    plain, padded = in_span(b""), unknown + in_span(unknown) + message((1000, b"frame header")) + in_span(b"")
+    assert scan_traces(padded).spans == 2 * scan_traces(plain).spans
+    assert scan_traces(padded).canonical
+
+
+@pytest.mark.parametrize(
+    "member", [b"\x0a\x01a", b"\x10\x01", b"\x18\x05", b"\x21" + bytes(8), b"\x2a\x00", b"\x32\x00"]
+)
+def test_one_member_of_a_oneof_is_canonical(member: bytes) -> None:
+    """Each kind of value alone needs no normalising."""
+    assert scan_traces(in_span(message((9, message((2, member)))))).canonical
+
+
+def test_items_with_more_rows_than_the_limit_are_rejected_alone() -> None:
+    """One span with too many attributes is left out; its neighbours stay."""
+    big = in_span(b"\x4a\x00" * (wire.ITEM_ROWS + 1))
+    scan = scan_traces(in_span(b"") + big + in_span(b"\x4a\x00" * wire.ITEM_ROWS))
+    assert (scan.spans, scan.rejected_spans) == (3, 1)
+    assert scan.rows["resource_spans.scope_spans.spans.attributes"] == wire.ITEM_ROWS
+
+
+def test_a_resource_with_more_attributes_than_the_limit_is_refused() -> None:
+    """It would be repeated for every span."""
+    with pytest.raises(MalformedError, match="more than 65536 attributes in one resource"):
+        scan_traces(message((1, message((1, b"\x0a\x00" * (wire.ITEM_ROWS + 1))))))
+
+
+def test_windows_hold_every_row_once_whatever_their_size() -> None:
+    """Small windows together hold the rows of one large window, with resource and scope carried into each."""
+    body = ordinary(1, 37) + ordinary(2, 1) + message((1, b"")) * 30 + ordinary(3, 12)
+    (whole,) = scanner.windows(body, program())
+    resources = "resource_spans.resource.attributes"
+    for capacity in (10, 11, 29, 100):
+        spans, attributes = [], []
+        for window in scanner.windows(body, program(), capacity):
+            assert all(len(rows) <= capacity for rows in window.rows.values())
+            spans.append(window.rows["resource_spans.scope_spans.spans"][:, 3:].copy())
+            attributes.append(window.rows["resource_spans.scope_spans.spans.attributes"].copy())
+            assert len(window.rows[resources]) == 8 * (len(window.rows["resource_spans.scope_spans"]))
+        assert np.array_equal(np.concatenate(spans), whole.rows["resource_spans.scope_spans.spans"][:, 3:])
+        assert np.array_equal(np.concatenate(attributes), whole.rows["resource_spans.scope_spans.spans.attributes"])
+
+
+def test_a_window_too_small_for_one_item_is_refused_rather_than_tried_for_ever() -> None:
+    """Ten attributes do not go into nine rows."""
+    with pytest.raises(ValueError, match="room for at least one item"):
+        list(scanner.windows(ordinary(1, 1), program(), 9))
+
+
+def test_the_kernel_and_its_python_twin_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interpreted, the kernel gives the same verdicts, counts and rows."""
+    chance = random.Random(7)
+    bodies = [ordinary(1, 2), everything(), *(damaged(ordinary(seed, 2), chance) for seed in range(60))]
+    compiled = [outcome(body) for body in bodies]
+    for name in ("scan", "long_varint", "little_endian", "count_varints", "bad_ids", "frame", "keep"):
+        monkeypatch.setattr(wire, name, getattr(wire, name).py_func)
+    assert [outcome(body) for body in bodies] == compiled
+
+
+def outcome(body: bytes) -> object:
+    try:
+        counts = scanner.count(body, program())
+        rows = [{name: rows.tolist() for name, rows in w.rows.items()} for w in scanner.windows(body, program(), 30)]
+    except MalformedError as error:
+        return str(error)
+    return counts, rows
+
+
+def test_no_kernel_reads_or_writes_outside_of_its_arrays(tmp_path: Path) -> None:
+    """With numba's bounds checks on, damaged and random bodies pass through scan and decode without an IndexError."""
+    environment = os.environ | {
+        "NUMBA_BOUNDSCHECK": "1",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": f"{ROOT}:{ROOT}/tests",
+    }
+    script = Path(__file__).with_name("bounds_check.py")
+    run = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "400 bodies" in run.stdout
