@@ -1,15 +1,16 @@
 """What `andon.yaml` may say, and how its sections become parts.
 
-In: the path of `andon.yaml`. Out: `AndonConfig`, or `ConfigError` with every problem. Paths in it are relative to the file.
+In: the path of `andon.yaml`. Out: `AndonConfig`, or `ConfigError` with every problem. Paths in it are relative to the
+file.
 """
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 
-from exporters.clickhouse.client import Client, ClickHouseConfig, Credentials
+from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedSettings
-from pipeline.config import Config, load, one_problem
+from pipeline.config import Config, FilePath, load, one_problem, section, written
 from pipeline.errors import ConfigError, Problem
 from pipeline.spool import SpoolConfig
 from processors.incidents.config import EvaluateConfig
@@ -20,26 +21,26 @@ from statuspage.config import StatusPageConfig
 class ReceiversConfig(Config):
     """The doors."""
 
-    otlp: OtlpConfig = OtlpConfig()
+    otlp: OtlpConfig = section()
 
 
 class EmbeddedConfig(Config):
     """ClickHouse's engine on this machine, at `clickhouse.endpoint` and with its two users."""
 
-    directory: str
+    directory: FilePath = written("data/clickhouse")
     insecure: bool = False
 
 
 class AndonConfig(Config):
     """All of `andon.yaml`. Every program reads the same file and takes the sections it needs."""
 
-    receivers: ReceiversConfig = ReceiversConfig()
-    spool: SpoolConfig = SpoolConfig(directory="data/spool")
-    clickhouse: ClickHouseConfig = ClickHouseConfig()
+    receivers: ReceiversConfig = section()
+    spool: SpoolConfig = section()
+    clickhouse: ClickHouseConfig = section()
     embedded: EmbeddedConfig | None = None
-    objectives: str = Field("slo", min_length=1)
-    evaluate: EvaluateConfig = EvaluateConfig()
-    statuspage: StatusPageConfig = StatusPageConfig()
+    objectives: FilePath = written("slo")
+    evaluate: EvaluateConfig = section()
+    statuspage: StatusPageConfig = section()
 
 
 class Assembly:
@@ -53,10 +54,6 @@ class Assembly:
         self._document = documents[0]
         self.config = self._document.parse(AndonConfig)
 
-    def resolve(self, written: str) -> Path:
-        """A path as users write it: relative to the file they write it in."""
-        return self.path.parent.resolve() / written
-
     def writer(self) -> Client:
         """A client that may write."""
         return Client(self.config.clickhouse, self._user("writer"))
@@ -64,16 +61,6 @@ class Assembly:
     def reader(self) -> Client:
         """A client that may only read."""
         return Client(self.config.clickhouse, self._user("reader"))
-
-    def statuspage_config(self) -> StatusPageConfig:
-        """The page's section, with the snapshot's path resolved."""
-        section = self.config.statuspage
-        return section.model_copy(update={"snapshot": str(self.resolve(section.snapshot))})
-
-    def spool_config(self) -> SpoolConfig:
-        """The spool's section, with its folder resolved."""
-        section = self.config.spool
-        return section.model_copy(update={"directory": str(self.resolve(section.directory))})
 
     def embedded_settings(self) -> EmbeddedSettings:
         """The embedded engine, at the address and with the users that everybody else uses."""
@@ -87,7 +74,7 @@ class Assembly:
         return EmbeddedSettings(
             host=host.strip("[]"),
             port=int(port),
-            directory=self.resolve(self.config.embedded.directory),
+            directory=self.config.embedded.directory,
             username=writer.username,
             password=_secret(writer.password),
             readonly_username=reader.username,

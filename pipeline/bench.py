@@ -1,8 +1,8 @@
 """`andon bench ingest`: what a span costs us, beside what it costs a peer, in one run.
 
-In: nothing. Out: CPU time per span of each collector's process, from OTLP/gRPC bytes to ClickHouse insert body. Both get the
-same bodies at the same pace and write into the same embedded engine, whose own time is not counted. Andon works as it
-always does: acknowledged after the sync, promises counted. The peer acknowledges from memory and counts nothing.
+In: nothing. Out: CPU time per span of each collector's process, from OTLP/gRPC bytes to ClickHouse insert body. Both
+get the same bodies at the same pace and write into the same embedded engine, whose own time is not counted. Andon works
+as it always does: acknowledged after the sync, promises counted. The peer acknowledges from memory and counts nothing.
 """
 
 import contextlib
@@ -30,6 +30,7 @@ from exporters.clickhouse.client import Client
 from exporters.clickhouse.migrate import migrate
 from pipeline.assembly import Assembly
 from pipeline.errors import PermanentError, RetryableError
+from pipeline.serve import command
 
 SPANS, ATTRIBUTES = 512, 10
 WARM_UP_BODIES, BODIES = 40, 400
@@ -193,7 +194,8 @@ def find_rotel() -> Path:
     found = shutil.which("rotel-agent") or (str(inside[0]) if inside else None)
     if found is None:
         raise PermanentError(
-            f"rotel was not found on PATH nor in {home}; get it with: python3 -m venv {home} && {home}/bin/pip install rotel"
+            f"rotel was not found on PATH nor in {home}; "
+            f"get it with: python3 -m venv {home} && {home}/bin/pip install rotel"
         )
     return Path(found)
 
@@ -220,7 +222,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     ports = dict(zip(("grpc", "http", "clickhouse"), free_ports(3), strict=True))
     (folder / "andon.yaml").write_text(CONFIG.format(**ports))
     assembly = Assembly(folder / "andon.yaml")
-    with child([sys.executable, "-m", "pipeline.cli", "clickhouse", "-c", str(assembly.path), "--lifeline"], "clickhouse"):
+    with child(command(assembly, "clickhouse"), "clickhouse"):
         client = assembly.writer()
         wait_for(lambda: answers(client), "the embedded engine")
         migrate(client)
@@ -230,10 +232,8 @@ def stage(folder: Path) -> Iterator[Stage]:
 
 def measure_andon(folder: Path, bodies: Sequence[bytes]) -> Result:
     """Our own figures."""
-    with stage(folder) as here:
-        command = [sys.executable, "-m", "pipeline.cli", "ingest", "-c", str(here.assembly.path), "--lifeline"]
-        with child(command, "ingest") as process:
-            return measure("andon", process, here, bodies)
+    with stage(folder) as here, child(command(here.assembly, "ingest"), "ingest") as process:
+        return measure("andon", process, here, bodies)
 
 
 def measure_rotel(folder: Path, agent: Path, bodies: Sequence[bytes]) -> Result:
@@ -241,7 +241,7 @@ def measure_rotel(folder: Path, agent: Path, bodies: Sequence[bytes]) -> Result:
     with stage(folder) as here:
         clickhouse = here.assembly.config.clickhouse
         assert clickhouse.writer is not None
-        command = [
+        start = [
             *(str(agent), "start", "--exporter", "clickhouse", "--debug-log", "none"),
             *("--otlp-grpc-endpoint", f"127.0.0.1:{here.grpc_port}"),
             *("--otlp-http-endpoint", f"127.0.0.1:{here.http_port}"),
@@ -251,7 +251,7 @@ def measure_rotel(folder: Path, agent: Path, bodies: Sequence[bytes]) -> Result:
             *("--clickhouse-exporter-password", clickhouse.writer.password.get_secret_value()),
             *("--clickhouse-exporter-compression", "none"),
         ]
-        with child(command, "rotel") as process:
+        with child(start, "rotel") as process:
             return measure("rotel", process, here, bodies)
 
 
@@ -283,7 +283,8 @@ def report(results: Sequence[Result], *, as_json: bool) -> None:
     ours, theirs = results
     ratio = ours.cpu_us_per_span / theirs.cpu_us_per_span
     if as_json:
-        print(json.dumps({"results": [asdict(one) for one in results], "cpu_ratio": ratio, "cpus": os.cpu_count()}))  # noqa: T201
+        found = {"results": [asdict(one) for one in results], "cpu_ratio": ratio, "cpus": os.cpu_count()}
+        print(json.dumps(found))  # noqa: T201
         return
     table = Table(title=f"OTLP/gRPC to ClickHouse, bodies of {SPANS} spans with {ATTRIBUTES} attributes")
     for heading in ("", "CPU µs/span", "of it user", "ack p50 ms", "ack p99 ms", "RSS MiB"):
@@ -295,10 +296,10 @@ def report(results: Sequence[Result], *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def child(command: Sequence[str], name: str) -> Iterator[psutil.Process]:
+def child(arguments: Sequence[str], name: str) -> Iterator[psutil.Process]:
     """A process that ends with this block; its log is shown if it ends by itself."""
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603: ours or the peer
+        process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603
         try:
             yield psutil.Process(process.pid)
         except RetryableError as error:

@@ -1,7 +1,7 @@
 """`andon check`: what `serve` would refuse, found before it is started.
 
-In: `andon.yaml`, a file of objectives, or a folder of them. Out: a line saying what it holds, or `ConfigError` with every
-problem. `andon.yaml` is told from objectives by its documents: those have an `apiVersion`.
+In: `andon.yaml`, a file of objectives, or a folder of them. Out: a line saying what it holds, or `ConfigError` with
+every problem. `andon.yaml` is told from objectives by its documents: those have an `apiVersion`.
 """
 
 from pathlib import Path
@@ -23,8 +23,8 @@ def check_file(path: Path) -> str:
     if is_objectives(path):
         return described(read_objectives([path]))
     assembly = Assembly(path)
-    folder = assembly.resolve(assembly.config.objectives)
-    return f"valid; {assembly.config.objectives}: {described(load_objectives(folder))}"
+    folder = assembly.config.objectives
+    return f"valid; {folder.name}: {described(load_objectives(folder))}"
 
 
 def is_objectives(path: Path) -> bool:

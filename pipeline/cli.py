@@ -14,7 +14,8 @@ from rich.text import Text
 
 from pipeline.errors import AndonError, ConfigError
 
-# Everything else is imported by the command that needs it: `--help` answers at once, and the status page loads no kernels.
+# Everything else is imported by the command that needs it: `--help` answers at once, and the status page loads no
+# kernels.
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -93,7 +94,7 @@ def statuspage(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) 
         from statuspage.app import StatusPage
 
         assembly = _assembly(config)
-        part = StatusPage(assembly.statuspage_config(), assembly.reader().query, SystemClock())
+        part = StatusPage(assembly.config.statuspage, assembly.reader().query, SystemClock())
         run(part, ready=lambda: f"statuspage {part.address}", lifeline=lifeline)
 
 

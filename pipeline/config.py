@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -25,6 +25,7 @@ from pipeline.errors import ConfigError, Problem
 MAX_FILE_BYTES = 1 << 20
 MAX_SHOWN = 80
 PORTS = range(65_536)
+FOLDER = "folder"  # in the context of validation: where the file stands
 Path_ = tuple[str | int, ...]
 ConfigT = TypeVar("ConfigT", bound="Config")
 
@@ -81,7 +82,8 @@ class Document:
             ConfigError: with every problem in the document.
         """
         try:
-            return model.model_validate({} if self.data is None else self.data)
+            context = {FOLDER: Path(self.file).absolute().parent}
+            return model.model_validate({} if self.data is None else self.data, context=context)
         except ValidationError as error:
             problems = [self._problem(model, details) for details in error.errors()]
             raise ConfigError(sorted(problems, key=lambda problem: problem.line)) from None
@@ -328,6 +330,18 @@ def _from_text(parse: Any) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
+def parse_path(value: object, info: ValidationInfo) -> Path:
+    """A path as users write it: relative to the file they write it in.
+
+    Raises:
+        ValueError: saying that a path is wanted.
+    """
+    if isinstance(value, str | Path) and str(value):
+        folder: Path = (info.context or {}).get(FOLDER, Path())
+        return folder / value
+    raise ValueError("a path")
+
+
 def is_loopback(endpoint: str) -> bool:
     """Whether only this machine reaches `endpoint` (HOST:PORT)."""
     host, _ = host_and_port(endpoint)
@@ -348,6 +362,12 @@ def written(text: str) -> Any:
     return Field(text)
 
 
+def section() -> Any:
+    """The default of a section that may be left out: as if it stood there, empty."""
+    return Field(default_factory=dict)
+
+
 DurationNs = Annotated[int, _from_text(parse_duration)]
 SizeBytes = Annotated[int, _from_text(parse_size)]
 Endpoint = Annotated[str, _from_text(parse_endpoint)]
+FilePath = Annotated[Path, BeforeValidator(parse_path)]

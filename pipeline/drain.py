@@ -1,7 +1,7 @@
 """From spool to store: the thread that takes sealed chunks, oldest first, until each is stored or put aside.
 
-In: a spool, and what to do with a chunk. Promised: a chunk is deleted only after all of it is stored; while the store is
-away it waits, and everything behind it too, so order and disk stay bounded; a chunk that can never be stored is put
+In: a spool, and what to do with a chunk. Promised: a chunk is deleted only after all of it is stored; while the store
+is away it waits, and everything behind it too, so order and disk stay bounded; a chunk that can never be stored is put
 aside with the reason, and the queue moves on.
 """
 
@@ -54,7 +54,8 @@ class Drain:
         except PermanentError as error:
             self._bury(chunk, str(error))
         except Exception as error:
-            # A bug must not stop the queue, nor lose what was acknowledged: the chunk can be put back once it is mended.
+            # A bug must not stop the queue, nor lose what was acknowledged: the chunk can be put back once it is
+            # mended.
             log.exception("chunk %s", chunk.id)
             self._bury(chunk, f"{type(error).__name__}: {error}")
 

@@ -49,7 +49,7 @@ Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
 
 def evaluator(assembly: Assembly) -> "Evaluator":
     """The evaluator that `andon.yaml` asks for."""
-    objectives = load_objectives(assembly.resolve(assembly.config.objectives))
+    objectives = load_objectives(assembly.config.objectives)
     client = assembly.writer()
     return Evaluator(objectives, client.query, client.write, SystemClock(), assembly.config.evaluate)
 

@@ -4,8 +4,8 @@
     (acknowledge after the sync)                         └───────────▶ otel_traces ──▶ the chunk's file is deleted
 
 In: OTLP over gRPC and HTTP. Out: one insert per table and chunk, whose token is the chunk's id. Promised: whatever was
-acknowledged is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should the second insert
-wait, the page already knows. A chunk that ClickHouse refuses for good is put aside, with the reason beside it.
+acknowledged is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should the second
+insert wait, the page already knows. A chunk that ClickHouse refuses for good is put aside, with the reason beside it.
 """
 
 import logging
@@ -18,7 +18,7 @@ from pipeline.batch import SpanBatch
 from pipeline.clock import Clock, SystemClock
 from pipeline.component import Write
 from pipeline.drain import Drain
-from pipeline.errors import RetryableError
+from pipeline.errors import AndonError
 from pipeline.ledger import Ledger
 from pipeline.spool import SealedChunk, Spool
 from processors.sli.slices import SliceCounter
@@ -87,15 +87,12 @@ class LedgerWriter:
 
     def _flush(self, *, last: bool = False) -> None:
         """Write the slices that are over; what ClickHouse does not take now comes again."""
-        batch = self._ledger.take(self._clock.now_ns(), self._spool.worker, last=last)
-        if batch is None:
-            return
         try:
-            self._write(RECEIVER_LEDGER.name, batch.rows, token=batch.token)
-        except RetryableError as error:
+            while batch := self._ledger.take(self._clock.now_ns(), self._spool.worker, last=last):
+                self._write(RECEIVER_LEDGER.name, batch.rows, token=batch.token)
+                self._ledger.written(batch)
+        except AndonError as error:
             log.debug("the ledger waits: %s", error)
-        else:
-            self._ledger.written(batch)
 
 
 class Ingest:
@@ -103,9 +100,9 @@ class Ingest:
 
     def __init__(self, assembly: Assembly) -> None:
         config, clock = assembly.config, SystemClock()
-        objectives = load_objectives(assembly.resolve(config.objectives))
+        objectives = load_objectives(config.objectives)
         self._client = assembly.writer()
-        self._spool = Spool(assembly.spool_config(), TRACES, clock)
+        self._spool = Spool(config.spool, TRACES, clock)
         self._ledger = Ledger(clock)
         processor = ChunkProcessor(
             SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)

@@ -33,7 +33,7 @@ def run(component: Component, *, ready: Callable[[], str], lifeline: bool) -> No
         threading.Thread(target=_watch_lifeline, args=(stop,), name="lifeline", daemon=True).start()
     try:
         component.start()
-        print(ready(), flush=True)  # noqa: T201: the supervisor and people both wait for this line
+        print(ready(), flush=True)  # noqa: T201  # the supervisor and people both wait for this line
         stop.wait()
         log.info("stopping")
     finally:
@@ -45,5 +45,3 @@ def _watch_lifeline(stop: threading.Event) -> None:
     while os.read(0, 1):
         pass
     stop.set()
-
-

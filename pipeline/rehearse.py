@@ -19,13 +19,13 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pydantic import BeforeValidator, Field, SecretStr
 
-from exporters.clickhouse.client import Client, ClickHouseConfig, Credentials
+from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
 from exporters.clickhouse.insert import SliceExporter, SpanExporter
 from exporters.clickhouse.migrate import migrate
 from pipeline.assembly import Assembly
 from pipeline.clock import NS_PER_S, FakeClock, to_ns
-from pipeline.config import Config, DurationNs, load, written
+from pipeline.config import Config, DurationNs, load, section, written
 from pipeline.evaluate import Evaluator
 from pipeline.ingest import ChunkProcessor
 from processors.sli.slices import SLICE_NS, SliceCounter
@@ -56,12 +56,13 @@ def parse_moment(value: object) -> datetime:
     Raises:
         ValueError: saying what a moment looks like.
     """
+    expected = ValueError("a time with its zone, such as 2026-11-01T10:00:00Z")
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
-        moment = datetime.min
+        raise expected from None
     if moment.tzinfo is None:
-        raise ValueError("a time with its zone, such as 2026-11-01T10:00:00Z")
+        raise expected
     return moment.astimezone(UTC)
 
 
@@ -76,7 +77,7 @@ class Traffic(Config):
     took: DurationNs = written("50ms")
     late: DurationNs = written("0s")
     name: str = "GET /"
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = section()
 
 
 class Timeline(Config):
@@ -92,7 +93,7 @@ class Rehearsal:
 
     def __init__(self, folder: Path, client: Client) -> None:
         assembly = Assembly(folder / "andon.yaml")
-        objectives = load_objectives(assembly.resolve(assembly.config.objectives))
+        objectives = load_objectives(assembly.config.objectives)
         self._timeline = load(folder / TIMELINE)[0].parse(Timeline)
         self._client = client
         self._clock = FakeClock(self._timeline.start)
@@ -118,7 +119,7 @@ class Rehearsal:
                 SELECT At, 0 AS kind, Promise AS subject, Event AS event, State AS state, Since AS since, '' AS impact
                 FROM breaches
                 UNION ALL
-                SELECT At, 1 AS kind, Service AS subject, '' AS event, State AS state, StartedAt AS since, Impact AS impact
+                SELECT At, 1 AS kind, Service, '' AS event, State, StartedAt, Impact
                 FROM incidents
             )
             ORDER BY At, kind, subject, event

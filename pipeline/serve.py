@@ -47,7 +47,7 @@ class Part:
         """Start it; `ready` is set when it says that it works, or when it ends."""
         self.ready.clear()
         self.started_s = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603: our own interpreter and arguments
+        self.process = subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
             self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         threading.Thread(target=self._relay, args=(self.process,), name=f"{self.name} output", daemon=True).start()
@@ -55,7 +55,7 @@ class Part:
     def _relay(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            print(line, end="", flush=True)  # noqa: T201: what a part says on stdout is for whoever started us
+            print(line, end="", flush=True)  # noqa: T201  # what a part says on stdout is for whoever started us
             self.ready.set()
         self.ready.set()
 

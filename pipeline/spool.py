@@ -30,7 +30,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.clock import NS_PER_S, Clock, SystemClock
-from pipeline.config import Config, DurationNs, SizeBytes, written
+from pipeline.config import Config, DurationNs, FilePath, SizeBytes, written
 from pipeline.errors import PermanentError, RetryableError
 from pipeline.frame import Frame, frame_header, frames
 
@@ -41,7 +41,7 @@ SYNC_TIMEOUT_S = 30.0  # longer than any client waits for its answer
 class SpoolConfig(Config):
     """What users write under `spool`."""
 
-    directory: str
+    directory: FilePath = written("data/spool")
     max_size: SizeBytes = written("2GiB")
     max_dead_size: SizeBytes = written("256MiB")
     max_chunk_size: SizeBytes = written("32MiB")
@@ -155,7 +155,7 @@ class Spool:
         self.worker = ""
         self._config = config
         self._clock = clock or SystemClock()
-        self._folder = Path(config.directory) / signal
+        self._folder = config.directory / signal
         self._dead = self._folder / "dead"
         self._state = _State()
         self._changed = threading.Condition()

@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from statuspage import words
 from statuspage.sentences import headline, indicator
 from statuspage.snapshot import Component, Incident, Promise, Snapshot, Update
 from statuspage.states import Condition
-from statuspage.view import conditions_of, known_at, promise_view
+from statuspage.view import conditions_of, known_at
 
 MAX_INCIDENTS = 50
 Json = dict[str, Any]
@@ -120,7 +121,12 @@ class Api:
             "page_id": self._page_id,
             "incident_updates": [self._update(one, incident, component) for one in incident.updates],
             "components": [self._component(self.snapshot.components.index(component))] if component else [],
-            "x_sla": {"good": incident.good, "valid": incident.valid, "promises": list(incident.promises)},
+            "x_sla": {
+                "good": incident.good,
+                "valid": incident.valid,
+                "bad_until": stamp(incident.bad_until) if incident.bad_until else None,
+                "promises": list(incident.promises),
+            },
         }
 
     def _update(self, update: Update, incident: Incident, component: Component | None) -> Json:
@@ -142,7 +148,7 @@ class Api:
 
 def promise_document(promise: Promise) -> Json:
     """One promise with everything needed to count it again."""
-    shown = promise_view(promise)
+    share = Fraction(promise.good, promise.valid) if promise.valid else None
     return {
         "name": promise.name,
         "title": promise.title,
@@ -150,7 +156,9 @@ def promise_document(promise: Promise) -> Json:
         "target": str(promise.target.normalize()),
         "good": promise.good,
         "valid": promise.valid,
-        "percent": shown.figure.replace(words.SPACE, " "),
+        "percent": words.percent(share, words.decimals_for(promise.target)).replace(words.SPACE, " ")
+        if share is not None
+        else None,
         "window": {
             "name": promise.window,
             "start": stamp(promise.window_start),

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -37,10 +36,9 @@ def create_app(config: StatusPageConfig, query: Query, clock: Clock, *, recount:
 
     `recount` turns an SLI document and a window into a query over the raw spans, for the evidence pages.
     """
-    path = Path(config.snapshot)
-    desk = Desk(clock, name=config.name, url=config.url or f"http://{config.endpoint}", snapshot=load(path))
+    desk = Desk(clock, name=config.name, url=config.url or f"http://{config.endpoint}", snapshot=load(config.snapshot))
     store = Store(query, clock, recount=recount)
-    refresher = Refresher(store.read, desk, clock, every_s=config.refresh / NS_PER_S, path=path)
+    refresher = Refresher(store.read, desk, clock, every_s=config.refresh / NS_PER_S, path=config.snapshot)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

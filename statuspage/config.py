@@ -1,11 +1,10 @@
 """What users write about the status page."""
 
-import ipaddress
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from pipeline.config import Config, DurationNs, Endpoint, written
+from pipeline.config import Config, DurationNs, Endpoint, FilePath, host_and_port, is_loopback, written
 
 
 def _web_address(value: str) -> str:
@@ -22,7 +21,7 @@ class StatusPageConfig(Config):
     insecure: bool = False
     endpoint: Endpoint = "127.0.0.1:8080"
     refresh: DurationNs = written("2s")
-    snapshot: str = "data/statuspage.json"
+    snapshot: FilePath = written("data/statuspage.json")
 
     @field_validator("endpoint")
     @classmethod
@@ -33,17 +32,8 @@ class StatusPageConfig(Config):
 
     @property
     def host(self) -> str:
-        return self.endpoint.rpartition(":")[0].strip("[]")
+        return host_and_port(self.endpoint)[0]
 
     @property
     def port(self) -> int:
-        return int(self.endpoint.rpartition(":")[2])
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Whether only this machine reaches `endpoint` (HOST:PORT)."""
-    host = endpoint.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return host_and_port(self.endpoint)[1]

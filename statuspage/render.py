@@ -123,7 +123,7 @@ class Site:
         return self._html(
             "evidence.html",
             component=component,
-            one=promise_view(promise),
+            one=promise_view(promise, component, self.now),
             good=words.count(promise.good),
             window_start=words.when(promise.window_start, self.now),
             window_end=words.when(promise.window_end, self.now),

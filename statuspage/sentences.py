@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from statuspage.snapshot import Component, Incident
 from statuspage.states import Condition, State, last_event_at
-from statuspage.words import listing, one_in, when
+from statuspage.words import between, listing, one_in, when
 
 Conditions = Mapping[str, Condition]  # by component name
 SPOKEN = 3  # components a sentence names before it says "and 4 more"
@@ -95,9 +95,12 @@ def _how_many(
     incident = next((one for one in incidents if one.component == component.name and one.resolved_at is None), None)
     promise = condition.promise
     if incident and incident.bad_share:
-        began = when(incident.started_at, now)
         over = condition.state is State.RECOVERING
-        span = f"between {began} and now" if over else f"since {began}"
+        span = (
+            between(incident.started_at, incident.bad_until or now, now)
+            if over
+            else f"since {when(incident.started_at, now)}"
+        )
         return _share(component, incident.bad_share, span, slow=incident.slow, past=over)
     if promise and promise.live_valid:
         bad = Fraction(promise.live_valid - promise.live_good, promise.live_valid)

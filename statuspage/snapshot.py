@@ -114,7 +114,10 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """A time in which a promise was not kept; `good` of `valid` requests are those of that time."""
+    """A time in which a promise was not kept, from `started_at` until `bad_until`, as far as that is known.
+
+    `good` of `valid` requests are those of that time. It is called over at `resolved_at`, once it stayed good a while.
+    """
 
     id: str
     component: str
@@ -124,12 +127,18 @@ class Incident:
     started_at: datetime
     detected_at: datetime
     resolved_at: datetime | None
+    bad_until: datetime | None
     updated_at: datetime
     promises: tuple[str, ...]
     good: int
     valid: int
     updates: tuple[Update, ...]
     curve: Curve | None
+
+    @property
+    def calm(self) -> bool:
+        """Whether requests are good again, open or not."""
+        return self.state in {"monitoring", "resolved", "postmortem"}
 
     @property
     def slow(self) -> bool:

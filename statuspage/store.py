@@ -66,23 +66,35 @@ WHERE IncidentId IN {incidents:Array(String)}
 ORDER BY At DESC, Id LIMIT 1 BY Id LIMIT {limit:UInt32}
 """
 
+# A slice is bad if it falls short of the target by itself; people suffered from the first one to the end of the last.
 CURVE = """
-SELECT intDiv(toUnixTimestamp(Slice) - {start:UInt32}, {step:UInt32}) AS Place,
-    sum(Good) AS PointGood, sum(Valid) AS PointValid,
-    sumIf(Good, Slice >= fromUnixTimestamp({began:UInt32}) AND Slice < fromUnixTimestamp({ended:UInt32})) AS SpanGood,
-    sumIf(Valid, Slice >= fromUnixTimestamp({began:UInt32}) AND Slice < fromUnixTimestamp({ended:UInt32})) AS SpanValid
-FROM sli_slices
-WHERE Indicator = {indicator:String}
-    AND Slice >= fromUnixTimestamp({start:UInt32}) AND Slice < fromUnixTimestamp({end:UInt32})
-GROUP BY Place ORDER BY Place
+WITH
+    slices AS (
+        SELECT toUnixTimestamp(Slice) AS At, sum(Good) AS SliceGood, sum(Valid) AS SliceValid
+        FROM sli_slices
+        WHERE Indicator = {indicator:String}
+            AND Slice >= fromUnixTimestamp({start:UInt32}) AND Slice < fromUnixTimestamp({end:UInt32})
+        GROUP BY At
+    ),
+    (
+        SELECT max(At) + 10 FROM slices
+        WHERE At >= {began:UInt32} AND At < {ended:UInt32}
+            AND toUInt128(SliceValid - SliceGood) * 1000000000000 > toUInt128(SliceValid) * {allowed:UInt64}
+    ) AS BadUntil
+SELECT intDiv(At - {start:UInt32}, {step:UInt32}) AS Place, sum(SliceGood) AS PointGood, sum(SliceValid) AS PointValid,
+    sumIf(SliceGood, At >= {began:UInt32} AND At < BadUntil) AS SpanGood,
+    sumIf(SliceValid, At >= {began:UInt32} AND At < BadUntil) AS SpanValid,
+    any(BadUntil) AS Until
+FROM slices GROUP BY Place ORDER BY Place
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The curve of an incident, and the counts of its span."""
+    """The curve of an incident, when people last suffered, and the counts from its begin until then."""
 
     curve: Curve
+    bad_until: datetime
     good: int
     valid: int
 
@@ -214,6 +226,7 @@ class Store:
             started_at=started,
             detected_at=_time(row["DetectedMs"]),
             resolved_at=resolved,
+            bad_until=measured.bad_until if measured else None,
             updated_at=max([_time(row["AtMs"]), *(update.at for update in updates)]),
             promises=tuple(row["Promises"]),
             good=measured.good if measured else row["Good"],
@@ -245,7 +258,8 @@ class Store:
             end=end,
             step=step,
             began=_slice(started),
-            ended=max(_slice(ended), _slice(started) + SLICE_S),
+            ended=max(_slice(ended), _slice(started)) + SLICE_S,
+            allowed=int((1 - promise.target) * 10**12),
         )
         points = (
             Point(at=_at(start + row["Place"] * step), good=row["PointGood"], valid=row["PointValid"]) for row in rows
@@ -259,6 +273,7 @@ class Store:
                 about_time=promise.about_time,
                 points=tuple(points),
             ),
+            bad_until=_at(max([_slice(started) + SLICE_S, *(row["Until"] for row in rows)])),
             good=sum(row["SpanGood"] for row in rows),
             valid=sum(row["SpanValid"] for row in rows),
         )

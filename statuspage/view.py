@@ -19,6 +19,7 @@ from statuspage.states import Condition, DayLevel, State, condition_of, day_leve
 DAYS_SHOWN, DAYS_ON_PHONE = 90, 30
 EARLIER_DAYS = 14
 STALE_AFTER = timedelta(seconds=10)
+NEW_AFTER = timedelta(hours=1)  # measured only since so long after a window began: the share of it says little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class IncidentView:
     status: str
     lasted: str
     started: str
+    good_again: str
     resolved: str
     people: str
     drawing: Drawing | None
@@ -194,7 +196,7 @@ def banner(snapshot: Snapshot, now: datetime) -> str:
 
 
 def _component(component: Component, condition: Condition, snapshot: Snapshot, now: datetime) -> ComponentView:
-    views = [promise_view(promise) for promise in component.promises]
+    views = [promise_view(promise, component, now) for promise in component.promises]
     days = tuple(day_views(component, snapshot))
     return ComponentView(
         component=component,
@@ -214,11 +216,10 @@ def _word(component: Component, condition: Condition, now: datetime) -> str:
     return condition.word
 
 
-def promise_view(promise: Promise) -> PromiseView:
+def promise_view(promise: Promise, component: Component, now: datetime) -> PromiseView:
     """One promise in words."""
     share = Fraction(promise.good, promise.valid) if promise.valid else None
     left = words.exact(promise.budget_left)
-    covered = words.exact(promise.coverage)
     return PromiseView(
         promise=promise,
         title=promise.title,
@@ -228,8 +229,16 @@ def promise_view(promise: Promise) -> PromiseView:
         promised=words.target_percent(promise.target),
         budget=words.budget(left) if promise.valid else "",
         overspent=left < 0,
-        coverage=f"measured {words.percent(covered, 1)} of the time" if covered < 1 and promise.valid else "",
+        coverage=_coverage(promise, component, now) if promise.valid else "",
     )
+
+
+def _coverage(promise: Promise, component: Component, now: datetime) -> str:
+    """How much of the window was measured, if not all of it: a share, or since when."""
+    if component.since - promise.window_start > NEW_AFTER:
+        return f"measured since {words.when(component.since, now)}"
+    covered = words.exact(promise.coverage)
+    return f"measured {words.percent(covered, 1)} of the time" if covered < 1 else ""
 
 
 def day_views(component: Component, snapshot: Snapshot) -> Iterator[DayView]:
@@ -277,7 +286,8 @@ def _days_label(component: Component, days: Sequence[DayView]) -> str:
 def incident_view(incident: Incident, snapshot: Snapshot, now: datetime) -> IncidentView:
     """One incident in words, with its drawing."""
     component = next((one for one in snapshot.components if one.name == incident.component), None)
-    ended = incident.resolved_at or known_at(snapshot)  # how it went on since then, nobody knows
+    # How an open one went on since the page was new, nobody knows.
+    ended = (incident.bad_until if incident.calm else None) or incident.resolved_at or known_at(snapshot)
     curve = incident.curve
     drawing = draw(curve, started_at=incident.started_at, ended_at=ended) if curve and curve.points else None
     title = component.title if component else incident.component
@@ -290,6 +300,7 @@ def incident_view(incident: Incident, snapshot: Snapshot, now: datetime) -> Inci
         status=STATUS_WORDS[incident.state],
         lasted=words.duration(ended - incident.started_at),
         started=words.when(incident.started_at, now),
+        good_again=words.when(ended, now) if incident.calm else "",
         resolved=words.when(incident.resolved_at, now) if incident.resolved_at else "",
         people=_people(incident),
         drawing=drawing,

@@ -101,6 +101,12 @@ def when(moment: datetime, now: datetime) -> str:
     return f"{day(moment)}{year}, {time}"
 
 
+def between(start: datetime, end: datetime, now: datetime) -> str:
+    """`between 14:02 and 14:31 UTC`, with days where they are needed."""
+    today = start.astimezone(UTC).date() == end.astimezone(UTC).date() == now.astimezone(UTC).date()
+    return f"between {clock(start) if today else when(start, now)} and {when(end, now)}"
+
+
 def days(first: date, last: date) -> str:
     """`Thu 19 Nov`, or from `Sat 14` to `Thu 19 Nov`."""
     if first == last:

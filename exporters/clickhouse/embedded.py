@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 30
 _GRACE_S = 5
+_KEEP_ALIVE_S = 75  # longer than any of our own clients is idle, so that none meets a connection closing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,7 @@ class _Running:
                 access_log=False,
                 server_header=False,
                 limit_concurrency=settings.max_connections,
+                timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=settings.drain_timeout_s,
             )
         )

@@ -6,6 +6,7 @@ next waits a bounded time; the event loop only moves bytes, all else happens in 
 """
 
 import asyncio
+import functools
 import gzip
 import json
 import logging
@@ -13,6 +14,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -66,6 +68,7 @@ class Interface:
         self._database = database
         self._budget = Budget(bounds.buffered_bytes)
         self._slots = asyncio.Semaphore(bounds.concurrent_queries)
+        self._reader_slots = asyncio.Semaphore(max(1, bounds.concurrent_queries // 2))
         self._threads = ThreadPoolExecutor(bounds.concurrent_queries, thread_name_prefix="clickhouse")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,19 +103,24 @@ class Interface:
         account = authenticate(request, self._accounts)
         with Body(self._budget, cap=self._bounds.request_bytes, silence_s=self._bounds.body_silence_s) as body:
             await body.read(receive)
-            answer = await self._in_a_thread(lambda: self._run(request, account, body))
+            async with AsyncExitStack() as slots:
+                await self._take_slots(slots, account)
+                run = functools.partial(self._run, request, account, body)
+                answer = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         await reply.result(answer)
 
-    async def _in_a_thread(self, work: Callable[[], "_Answer"]) -> "_Answer":
+    async def _take_slots(self, slots: AsyncExitStack, account: Account) -> None:
+        """Wait for a turn. Readers have half of the slots, so that they cannot keep the writer out."""
+        needed = (self._slots,) if account.may_write else (self._reader_slots, self._slots)
         try:
-            await asyncio.wait_for(self._slots.acquire(), self._bounds.queue_timeout_s)
+            async with asyncio.timeout(self._bounds.queue_timeout_s):
+                for semaphore in needed:
+                    await slots.enter_async_context(semaphore)
         except TimeoutError:
-            text = f"Too many simultaneous queries. Maximum: {self._bounds.concurrent_queries}"
+            text = (
+                f"Too many simultaneous queries. Maximum: {self._bounds.concurrent_queries}, half of them for readers"
+            )
             raise refusal(Code.TOO_MANY_SIMULTANEOUS_QUERIES, text) from None
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._slots.release()
 
     def _run(self, request: Request, account: Account, body: Body) -> "_Answer":
         chunks = body.inflated(request.headers.get("content-encoding", ""))

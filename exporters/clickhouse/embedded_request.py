@@ -82,7 +82,7 @@ def statement_of(request: Request, body: Sequence[bytes], account: Account, data
         chunks = []
     if url.get("compress") == "1" or url.get("decompress") == "1":
         raise refusal(Code.NOT_IMPLEMENTED, "compress=1 is not supported here, use Content-Encoding instead")
-    sql, data = _parted(url.get("query", "").encode(), chunks)
+    sql, data = _parted(url.get("query", "").encode(errors="surrogateescape"), chunks)
     insert = split_insert(sql)
     if insert is None:
         sql, data = b"".join((sql, *data)), []
@@ -107,7 +107,8 @@ def check_revision(request: Request, output_format: str) -> None:
     being no server, leaves out.
     """
     revision = request.url.get("client_protocol_version", "0")
-    if output_format == "Native" and (not revision.isdecimal() or int(revision) >= _CUSTOM_SERIALIZATION):
+    is_read = re.fullmatch(r"\d{1,6}", revision, re.ASCII) and int(revision) < _CUSTOM_SERIALIZATION
+    if output_format == "Native" and not is_read:
         text = f"Native blocks of client_protocol_version {revision} are not supported here, ask for another format"
         raise refusal(Code.NOT_IMPLEMENTED, text)
 
@@ -147,7 +148,8 @@ def _basic(value: str) -> tuple[str, str]:
 
 
 def _digest(username: str, password: str) -> bytes:
-    return hashlib.sha256(f"{len(username)}:{username}:{password}".encode()).digest()
+    text = f"{len(username)}:{username}:{password}"
+    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
 
 
 def _form_fields(content_type: str, body: bytes) -> dict[str, str]:
@@ -165,7 +167,7 @@ def _form_field(part: bytes) -> tuple[str, str]:
     name = _header_parameter(disposition, "name")
     if name != "query" and not name.startswith("param_"):
         raise refusal(Code.NOT_IMPLEMENTED, f"external data are not supported here, got a form field {name!r}")
-    return name, value.decode(errors="replace")
+    return name, value.decode(errors="surrogateescape")
 
 
 def _lines_with(head: bytes, prefix: bytes) -> Iterator[str]:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from receivers.otlp import render
+from receivers.otlp.arrays import Bytes, Codes, Words, fresh
 from receivers.otlp.intern import Interner
-from receivers.otlp.jit import Bytes, Codes, Words, kernel
+from receivers.otlp.jit import kernel
 from receivers.otlp.memory import copy, load64, store64
 from receivers.otlp.text import GROWTH, write_text
 from receivers.otlp.wire import LOW
@@ -113,10 +114,10 @@ class Attributes:
     def repeat(self, owners: Codes) -> "Attributes":
         """List `owners[n]` for each n."""
         count, size = np.diff(self.first), np.diff(self.ends[self.first])
-        first = np.empty(len(owners) + 1, np.int32)
-        keys = np.empty(int(count[owners].sum()), np.int32)
-        ends = np.empty(len(keys) + 1, np.int32)
-        values = np.empty(int(size[owners].sum()), np.uint8)
+        first = fresh(len(owners) + 1, np.int32)
+        keys = fresh(int(count[owners].sum()), np.int32)
+        ends = fresh(len(keys) + 1, np.int32)
+        values = fresh(int(size[owners].sum()), np.uint8)
         write_repeated(owners, self.first, self.keys, self.ends, self.values, first, keys, ends, values)
         return Attributes(first=first, keys=keys, ends=ends, values=values, repaired=0)
 
@@ -134,7 +135,7 @@ def owners(first: Codes) -> Codes:
 
 def ids(source: Bytes, rows: Words, column: int, length: int) -> pa.StringArray:
     """Ids in lower-case hex; one that has not `length` bytes or is all zero is empty."""
-    offsets, to = np.empty(len(rows) + 1, np.int32), np.empty(len(rows) * 2 * length, np.uint8)
+    offsets, to = fresh(len(rows) + 1, np.int32), fresh(len(rows) * 2 * length, np.uint8)
     write_ids(source, rows, column, length, offsets, to)
     return _strings(offsets, to[: offsets[-1]])
 
@@ -142,10 +143,10 @@ def ids(source: Bytes, rows: Words, column: int, length: int) -> pa.StringArray:
 def texts(source: Bytes, rows: Words, column: int) -> tuple[pa.StringArray, int]:
     """(strings, how many had to be repaired)."""
     need = int((rows[:, column] >> 32).sum())
-    offsets, to = np.empty(len(rows) + 1, np.int32), np.empty(need, np.uint8)
+    offsets, to = fresh(len(rows) + 1, np.int32), fresh(need, np.uint8)
     repaired = write_texts(source, rows, column, offsets, to, False)
     if repaired < 0:
-        to = np.empty(need * GROWTH, np.uint8)
+        to = fresh(need * GROWTH, np.uint8)
         repaired = write_texts(source, rows, column, offsets, to, True)
     return _strings(offsets, to[: offsets[-1]]), repaired
 

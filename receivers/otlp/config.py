@@ -8,15 +8,15 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from pipeline.config import Config, DurationNs, Endpoint, SizeBytes, is_loopback, written
+from pipeline.config import Config, DurationNs, Endpoint, FilePath, SizeBytes, is_loopback, written
 
 
 class TlsConfig(Config):
     """Files in PEM. With `client_ca_file`, clients must show a certificate that it signed."""
 
-    cert_file: str
-    key_file: str
-    client_ca_file: str | None = None
+    cert_file: FilePath
+    key_file: FilePath
+    client_ca_file: FilePath | None = None
 
 
 class ServerParameters(Config):

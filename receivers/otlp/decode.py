@@ -10,18 +10,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from mmap import mmap
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from receivers.otlp import scanner, spans
+from receivers.otlp.arrays import Chunk
 from receivers.otlp.schema import Program, compile_program
 from receivers.otlp.spans import IDS, RESOURCES, SPANS, WANTED, DecodedSpans
 from receivers.otlp.tolerant import tolerant
 from receivers.otlp.wire import MalformedError
-
-Chunk = bytes | memoryview | mmap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -221,8 +220,8 @@ def _bind(server: grpc.Server, config: GrpcConfig) -> str:
 
 
 def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:
-    pair = (Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes())
-    ca = Path(tls.client_ca_file).read_bytes() if tls.client_ca_file else None
+    pair = (tls.key_file.read_bytes(), tls.cert_file.read_bytes())
+    ca = tls.client_ca_file.read_bytes() if tls.client_ca_file else None
     return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
 
 

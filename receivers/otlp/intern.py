@@ -1,105 +1,96 @@
-"""Interning: numbers for strings, in order of first sight, which are Arrow's dictionary codes.
+"""Interning: numbers for strings in order of first sight, which is what Arrow's dictionary codes are.
 
-In: slice words into one byte array. Out: a code per word, and the dictionary. Promised: memory is linear in the distinct strings; the hash is
-seeded per process, so nobody outside can choose strings that collide.
+In: rows of slice words into one byte array. Out: a code for each, and where the string of each code stands. Promised:
+memory is linear in the distinct strings; the hash is seeded per process, so no sender can choose strings that collide.
 """
+
+# ruff: noqa: PLR0917 - kernels take arrays, not objects
 
 import secrets
 
 import numpy as np
 
-from receivers.otlp.jit import Bytes, Codes, Words, kernel
+from receivers.otlp.arrays import Bytes, Codes, Words, fresh
+from receivers.otlp.jit import int64, kernel
 from receivers.otlp.memory import equal, fold, load64
 from receivers.otlp.wire import LOW
 
-SEED = np.array([secrets.randbits(63) | 1, secrets.randbits(63) | 1], np.int64)
+SEED: Words = np.array([secrets.randbits(63) | 1, secrets.randbits(63) | 1], np.int64)
+ROOM = 64  # strings before the table grows for the first time
 
 
 @kernel
 def string_hash(source: Bytes, begin: int, size: int, seed: Words) -> int:
-    """wyhash's way of mixing: fold each eight bytes with a secret."""
-    value, at = seed[0] ^ size, begin
-    while at + 8 <= begin + size:
+    """The mixing of wyhash (Wang Yi): fold each eight bytes with a secret."""
+    value, at, end = seed[0] ^ size, begin, begin + size
+    while at + 8 <= end:
         value = fold(value ^ load64(source, at), seed[1])
         at += 8
-    word = np.int64(0)
-    while at < begin + size:
-        word = word << 8 | np.int64(source[at])
+    rest = int64(0)
+    while at < end:
+        rest = rest << 8 | int64(source[at])
         at += 1
-    return fold(value ^ word, seed[1])
+    return fold(value ^ rest, seed[1])
+
+
+@kernel
+def find(source: Bytes, begin: int, size: int, value: int, slots: Codes, words: Words, hashes: Words) -> int:
+    """The slot of the string that hashes to `value`, or the empty slot where it belongs. A slot holds a code + 1."""
+    mask = slots.size - 1
+    slot = value & mask
+    while slots[slot] != 0:
+        code = slots[slot] - 1
+        if hashes[code] == value and words[code] >> 32 == size:
+            if equal(source, words[code] & LOW, source, begin, size):
+                break
+        slot = (slot + 1) & mask
+    return slot
+
+
+@kernel
+def grown(slots: Codes, hashes: Words) -> Codes:
+    """Twice the slots for the same codes."""
+    more = np.zeros(slots.size * 2, np.int32)
+    mask = more.size - 1
+    for code in range(hashes.size):
+        slot = hashes[code] & mask
+        while more[slot] != 0:
+            slot = (slot + 1) & mask
+        more[slot] = code + 1
+    return more
 
 
 @kernel
 def intern(
-    source: Bytes,
-    rows: Words,
-    column: int,
-    seed: Words,
-    slots: Codes,
-    words: Words,
-    hashes: Words,
-    used: int,
-    codes: Codes,
+    source: Bytes, rows: Words, column: int, seed: Words, slots: Codes, words: Words, hashes: Words, used: int, codes: Codes
 ) -> tuple[Codes, Words, Words, int]:
-    """Fill `codes`; returns the table, grown where it had to be. A slot holds a code plus one, or 0."""
-    after = np.zeros(
-        words.size, np.int32
-    )  # the code that followed each code last: attributes come in the same order again and again
+    """Fill `codes`; returns the table, larger where it had to grow.
+
+    Attributes come in the same order again and again, so the code that followed the last one before is tried first.
+    """
+    after = np.zeros(words.size, np.int32)
     last = 0
-    for at in range(rows.shape[0]):
-        word = rows[at, column]
-        begin, size = word & LOW, word >> 32
-        guess = after[last]
-        if guess < used and words[guess] >> 32 == size and equal(source, words[guess] & LOW, source, begin, size):
-            codes[at] = last = guess
-            continue
-        value = string_hash(source, begin, size, seed)
-        mask = slots.size - 1
-        slot = value & mask
-        while slots[slot] != 0:
+    for row in range(rows.shape[0]):
+        begin, size = rows[row, column] & LOW, rows[row, column] >> 32
+        code = after[last]
+        known = code < used and words[code] >> 32 == size
+        if not (known and equal(source, words[code] & LOW, source, begin, size)):
+            value = string_hash(source, begin, size, seed)
+            slot = find(source, begin, size, value, slots, words, hashes)
+            if slots[slot] == 0:
+                if used == words.size:
+                    slots = grown(slots, hashes)
+                    words, hashes = np.append(words, np.zeros_like(words)), np.append(hashes, np.zeros_like(hashes))
+                    after = np.append(after, np.zeros_like(after))
+                    slot = find(source, begin, size, value, slots, words, hashes)
+                words[used], hashes[used] = rows[row, column], value
+                used += 1
+                slots[slot] = used
             code = slots[slot] - 1
-            if (
-                hashes[code] == value
-                and words[code] >> 32 == size
-                and equal(source, words[code] & LOW, source, begin, size)
-            ):
-                break
-            slot = (slot + 1) & mask
-        if slots[slot] == 0:
-            if used == words.size:
-                slots, words, hashes, after = grown(slots, words, hashes, after)
-                mask = slots.size - 1
-                slot = value & mask
-                while slots[slot] != 0:
-                    slot = (slot + 1) & mask
-            words[used], hashes[used] = word, value
-            used += 1
-            slots[slot] = used
-        code = slots[slot] - 1
-        codes[at] = code
-        after[last] = code
+            after[last] = code
+        codes[row] = code
         last = code
     return slots, words, hashes, used
-
-
-@kernel
-def grown(slots: Codes, words: Words, hashes: Words, after: Codes) -> tuple[Codes, Words, Words, Codes]:
-    """The table with twice the room."""
-    size = words.size
-    more_slots = np.zeros(slots.size * 2, np.int32)
-    more_words, more_hashes, more_after = (
-        np.zeros(size * 2, np.int64),
-        np.zeros(size * 2, np.int64),
-        np.zeros(size * 2, np.int32),
-    )
-    more_words[:size], more_hashes[:size], more_after[:size] = words, hashes, after
-    mask = more_slots.size - 1
-    for code in range(size):
-        slot = hashes[code] & mask
-        while more_slots[slot] != 0:
-            slot = (slot + 1) & mask
-        more_slots[slot] = code + 1
-    return more_slots, more_words, more_hashes, more_after
 
 
 class Interner:
@@ -107,14 +98,14 @@ class Interner:
 
     def __init__(self, source: Bytes) -> None:
         self.source = source
-        self._slots: Codes = np.zeros(128, np.int32)
-        self._words: Words = np.zeros(64, np.int64)
-        self._hashes: Words = np.zeros(64, np.int64)
+        self._slots: Codes = np.zeros(2 * ROOM, np.int32)
+        self._words: Words = np.zeros(ROOM, np.int64)
+        self._hashes: Words = np.zeros(ROOM, np.int64)
         self._used = 0
 
     def codes(self, rows: Words, column: int) -> Codes:
         """The code of each row's string."""
-        codes: Codes = np.empty(len(rows), np.int32)
+        codes = fresh(len(rows), np.int32)
         self._slots, self._words, self._hashes, self._used = intern(
             self.source, rows, column, SEED, self._slots, self._words, self._hashes, self._used, codes
         )

@@ -1,4 +1,4 @@
-"""What every kernel shares: one decorator, and the types of its arrays and numbers.
+"""What every kernel shares: one decorator, and the type of its numbers.
 
 In: a function over numpy arrays and 64-bit integers. Out: the same function, compiled at its first call, cached on disk,
 run without the interpreter's lock; `function.py_func` stays its slow twin. Promised: nothing is compiled while importing,
@@ -15,11 +15,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
-import numpy.typing as npt
-
-Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int32]
 
 # Inside kernels every number is one, lest numba mixes signed and unsigned into a double.
 int64 = cast("Callable[[Any], int]", np.int64)

@@ -11,7 +11,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from receivers.otlp.jit import Bytes, kernel
+from receivers.otlp.arrays import Bytes
+from receivers.otlp.jit import kernel
 
 CHECKED = bool(numba.config.BOUNDSCHECK)
 WORD, BYTE, WIDE = ir.IntType(64), ir.IntType(8), ir.IntType(128)

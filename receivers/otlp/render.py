@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
-from receivers.otlp.jit import Bytes, Codes, Words, kernel
+from receivers.otlp.arrays import Bytes, Codes, Words, as_array, fresh, frozen
+from receivers.otlp.jit import kernel
 from receivers.otlp.memory import copy
-from receivers.otlp.scanner import as_array, frozen
 from receivers.otlp.text import GROWTH, write_text
 from receivers.otlp.tolerant import tolerant
 from receivers.otlp.wire import LOW
@@ -113,11 +113,11 @@ def write(source: Bytes, rows: Words, column: int) -> tuple[Codes, Bytes, int]:
         rows = rows.copy()  # the window's own rows may be carried into the next, where this aside buffer is gone
         aside = _render_aside(source, rows, column, slow[:count])
         need += int((rows[slow[:count], column + 1] >> 32).sum())
-    offsets: Codes = np.empty(len(rows) + 1, np.int32)
-    to: Bytes = np.empty(need, np.uint8)
+    offsets = fresh(len(rows) + 1, np.int32)
+    to = fresh(need, np.uint8)
     repaired = write_values(source, aside, rows, column, offsets, to, False)
     if repaired < 0:
-        to = np.empty(need * GROWTH, np.uint8)
+        to = fresh(need * GROWTH, np.uint8)
         repaired = write_values(source, aside, rows, column, offsets, to, True)
     return offsets, frozen(to[: offsets[-1]]), repaired
 

@@ -1,18 +1,20 @@
 """Compiles protobuf descriptors into a scan program: the tables of integers that drive the kernel in `wire.py`.
 
-In: a root message, the path of its *item* (what is counted, rejected and becomes a row of output: a span), the columns wanted.
-Out: a `Program`, in which every wanted repeated message is a table and every wanted field a column of its table's rows.
+In: a root message, the path of its *item* (what is counted, rejected, and becomes a row of output: a span), and the
+columns wanted. Out: a `Program`, in which every wanted repeated message is a table and every wanted field a column.
 Promised: nothing here knows a field number; another signal is another call of `compile_program`.
 
-A path names fields from the root, `resource_spans.scope_spans.spans`. A column's path starts at its table's message and runs
-through singular messages, which are inlined into its row: `status.code`. It may end at a oneof, `value.value`: such a column
-takes two words, which member was set and what it held. What is not wanted is still checked for being well formed.
+A path names fields from the root, `resource_spans.scope_spans.spans`. A column's path starts at its table's message and
+runs through singular messages, which are inlined into its row: `status.code`. It may end at a oneof, `value.value`: such
+a column takes two words, which member was set and what it held. What is not wanted is still checked for its form.
 
-A program is a graph of nodes, one for each message type in its place, and `lut[node * TAGS + tag]` is the step to take for a tag
-met in that node, packed into one word:
+A program is a graph of nodes, one for each message type in its place. `lut[node * TAGS + tag]` is the step to take for a
+tag met in that node, packed into one word:
 
     bits  0-3  4      5      6      7        8-15    16-23  24-31  32-39  40-47    48-55
-          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  element size (PACKED; 0: varint)
+          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  bytes of a packed element, 0 for varints
+
+`sets` and `forbids` are bits that a message remembers: a field that forbids what was set before is not in canonical form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +23,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from receivers.otlp.jit import Words
+from receivers.otlp.arrays import Words
 
-TAGS = 256  # one-byte tags and the two-byte ones up to field 31: all that OTLP uses; a higher field is unknown
+TAGS = 256  # one-byte tags and the two-byte ones up to field 31, all that OTLP uses; a higher field counts as unknown
+BYTE = 256  # what the bits of a step can tell apart: columns, nodes, tables
 
 SKIP = 0  # unknown, or of no interest
 SCALAR = 1  # the value itself
 SLICE = 2  # a string or bytes: where it stands
 PACKED = 3  # a repeated scalar in one piece: where it stands
 MESSAGE = 4  # walk into it
-ROW = 5  # walk into it, with a new row of its table
+ROW = 5  # walk into it with a new row of its table
 
 ONEOF = 1 << 4  # also store the field's number, in the word before the column
 STORE = 1 << 5  # the column is wanted
@@ -38,20 +41,26 @@ SPINE = 1 << 6  # on the way from the root to the item, or inherited from there 
 UNUSUAL = 1 << 7  # legal, but no canonical form has it
 COLUMN_AT, NODE_AT, TABLE_AT, SETS_AT, FORBIDS_AT, SIZE_AT = range(8, 56, 8)
 
+# A table's place in the arena: where its rows begin, words in a row, words from row to row, most rows, its `children`.
+BASE, WIDTH, STEP, CAPACITY, CHILDREN, CHILDREN_END = range(6)
+PLACE_WORDS = 6
+UNLIMITED = 1 << 40
+
 VARINT, FIXED64, LENGTH, GROUP, GROUP_END, FIXED32 = range(6)
-_WIDE = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FIXED64, FieldDescriptor.TYPE_SFIXED64)
-_NARROW = (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_FIXED32, FieldDescriptor.TYPE_SFIXED32)
+_FIXED64 = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FIXED64, FieldDescriptor.TYPE_SFIXED64)
+_FIXED32 = (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_FIXED32, FieldDescriptor.TYPE_SFIXED32)
 _LENGTH = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE)
 _ELEMENT_SIZE = {VARINT: 0, FIXED64: 8, FIXED32: 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of one repeated message. `columns` gives a column's word in the row; a child table's path gives the word
-    that holds the number of its first child there, so that a row's children end where the next row's begin.
+    """How the rows of one repeated message are laid out.
+
+    `columns` gives the word of each column, and under a child table's path the word that holds the number of the row's
+    first child there: a row's children end where the next row's begin.
     """
 
-    path: str
     columns: Mapping[str, int]
     width: int
 
@@ -60,70 +69,57 @@ class Table:
 class Program:
     """What the kernel needs to know of a signal.
 
-    `children` lists (parent table, child table, parent's word), sorted by parent; `checks` lists (word, length) of the item's ids,
-    which must have that length and not be all zero; `spine` are the tables from the root to the item, which is the last.
+    `places` puts the tables, in their order, into an arena of one row each that only counts; `children` lists (parent
+    table, child table, parent's word), sorted; `checks` lists (word, length) of the item's ids, which must have that length
+    and not be all zero; `spine` are the tables from the root to the item, which is the last.
     """
 
     lut: Words
-    tables: tuple[Table, ...]
+    tables: Mapping[str, Table]
+    places: Words
     children: Words
     checks: Words
     spine: tuple[int, ...]
     item_node: int
 
-    def table(self, path: str) -> Table:
-        return next(table for table in self.tables if table.path == path)
-
 
 def compile_program(
     root: Descriptor, *, item: str, ids: Mapping[str, int], wanted: Mapping[str, Sequence[str]]
 ) -> Program:
-    """A program that fills `wanted` (column paths by table path) and rejects items whose `ids` lack their length in bytes."""
-    tables = _tables(root, wanted)
-    compiler = _Compiler(tables={table.path: number for number, table in enumerate(tables)}, layout=tables, item=item)
+    """A program that fills `wanted` (column paths by table path) and rejects items by their `ids` (bytes by column).
+
+    Raises:
+        ValueError: a path leads nowhere, or the program would be too large for its words.
+    """
+    tables = {path: _table(root, path, columns, wanted) for path, columns in wanted.items()}
+    compiler = _Compiler(tables=tables, item=item)
     compiler.node(root, "", "")
-    item_table = tables[compiler.tables[item]]
+    if max(len(compiler.nodes), len(tables), *(table.width for table in tables.values())) > BYTE:
+        raise ValueError(f"expected at most {BYTE} messages, tables, and columns in each")
+    children = np.array(_children(tables), np.int64).reshape(-1, 3)
     return Program(
         lut=np.concatenate(compiler.nodes),
         tables=tables,
-        children=np.array(_children(tables), np.int64).reshape(-1, 3),
-        checks=np.array([(item_table.columns[name], size) for name, size in ids.items()], np.int64).reshape(-1, 2),
-        spine=tuple(number for number, table in enumerate(tables) if compiler.leads_to_item(table.path)),
+        places=_places(tables, children),
+        children=children,
+        checks=np.array([(tables[item].columns[name], size) for name, size in ids.items()], np.int64).reshape(-1, 2),
+        spine=tuple(number for number, path in enumerate(tables) if compiler.leads_to_item(path)),
         item_node=compiler.item_node,
     )
 
 
-def _tables(root: Descriptor, wanted: Mapping[str, Sequence[str]]) -> tuple[Table, ...]:
-    return tuple(_table(root, path, columns, wanted) for path, columns in wanted.items())
-
-
 def _table(root: Descriptor, path: str, columns: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> Table:
-    words: dict[str, int] = {}
-    width = 0
-    for child in wanted:
-        if _parent(child, wanted) == path:
-            words[child] = width
-            width += 1
+    words = {child: word for word, child in enumerate(child for child in wanted if _parent(child, wanted) == path)}
+    width = len(words)
     for column in columns:
         words[column] = width
         width += _size(root, f"{path}.{column}")
-    return Table(path, words, width)
+    return Table(words, width)
 
 
 def _parent(path: str, wanted: Mapping[str, Sequence[str]]) -> str | None:
-    """The nearest wanted table above `path`."""
-    above = [other for other in wanted if path.startswith(f"{other}.")]
-    return max(above, key=len, default=None)
-
-
-def _children(tables: Sequence[Table]) -> list[tuple[int, int, int]]:
-    number = {table.path: at for at, table in enumerate(tables)}
-    return [
-        (at, number[name], word)
-        for at, table in enumerate(tables)
-        for name, word in table.columns.items()
-        if name in number
-    ]
+    """The nearest table above `path`."""
+    return max((other for other in wanted if path.startswith(f"{other}.")), key=len, default=None)
 
 
 def _size(root: Descriptor, path: str) -> int:
@@ -138,28 +134,50 @@ def _size(root: Descriptor, path: str) -> int:
     return 1 if last in message.fields_by_name else 2
 
 
+def _children(tables: Mapping[str, Table]) -> list[tuple[int, int, int]]:
+    numbers = {path: number for number, path in enumerate(tables)}
+    return [
+        (number, numbers[name], word)
+        for number, table in enumerate(tables.values())
+        for name, word in table.columns.items()
+        if name in numbers
+    ]
+
+
+def _places(tables: Mapping[str, Table], children: Words) -> Words:
+    places = np.zeros((len(tables), PLACE_WORDS), np.int64)
+    places[:, WIDTH] = [table.width for table in tables.values()]
+    places[1:, BASE] = np.cumsum(places[:-1, WIDTH])
+    places[:, CAPACITY] = UNLIMITED
+    places[:, CHILDREN] = np.searchsorted(children[:, 0], np.arange(len(tables)), "left")
+    places[:, CHILDREN_END] = np.searchsorted(children[:, 0], np.arange(len(tables)), "right")
+    return places
+
+
 def _wire_type(field_: FieldDescriptor) -> int:
     if field_.type in _LENGTH:
         return LENGTH
-    return FIXED64 if field_.type in _WIDE else FIXED32 if field_.type in _NARROW else VARINT
+    return FIXED64 if field_.type in _FIXED64 else FIXED32 if field_.type in _FIXED32 else VARINT
 
 
 @dataclass(slots=True, kw_only=True)
 class _Compiler:
-    """Builds nodes depth first. Node 0 knows no field; nodes outside of every table are shared by type, so recursion ends."""
+    """Builds nodes, depth first. Node 0 knows no field; nodes outside of all tables are shared by type, so recursion ends.
 
-    tables: Mapping[str, int]
-    layout: Sequence[Table]
+    `table` is the table whose row a message is part of, "" above all tables, None for what is only checked.
+    """
+
+    tables: Mapping[str, Table]
     item: str
     nodes: list[Words] = field(default_factory=lambda: [np.zeros(TAGS, np.int64)])
-    unwanted: dict[str, int] = field(default_factory=dict)
+    checked: dict[str, int] = field(default_factory=dict)
     item_node: int = -1
 
     def leads_to_item(self, path: str) -> bool:
         return f"{self.item}.".startswith(f"{path}.")
 
     def node(self, message: Descriptor, table: str | None, prefix: str) -> int:
-        """The node of `message`, whose fields are columns of `table` under `prefix`."""
+        """The number of a new node for `message`, whose fields are columns of `table` under `prefix`."""
         number = self._open()
         bits = _Bits()
         for field_ in message.fields:
@@ -168,22 +186,25 @@ class _Compiler:
             self.item_node = number
         return number
 
+    def _checking_node(self, message: Descriptor) -> int:
+        if message.full_name not in self.checked:
+            self.checked[message.full_name] = number = self._open()
+            for field_ in message.fields:
+                self._field(number, field_, None, "", _Bits())
+        return self.checked[message.full_name]
+
     def _open(self) -> int:
         self.nodes.append(np.zeros(TAGS, np.int64))
         return len(self.nodes) - 1
 
     def _field(self, node: int, field_: FieldDescriptor, table: str | None, prefix: str, bits: "_Bits") -> None:
-        path = f"{prefix}{field_.name}"
-        wire = _wire_type(field_)
-        step, oneof = self._column(field_, table, prefix)
-        if oneof:
-            step |= bits.once(oneof)
-        if field_.type == FieldDescriptor.TYPE_MESSAGE:
-            step |= self._message(field_, table, path, bits)
+        path, wire = f"{prefix}{field_.name}", _wire_type(field_)
+        step = self._column(field_, table, prefix, bits)
+        if field_.message_type is not None:
+            step |= self._message(field_, field_.message_type, table, path, bits)
         elif field_.is_repeated and wire != LENGTH:
-            stored = step & STORE
-            self._set(node, field_, wire, UNUSUAL if stored else SKIP)
-            step |= PACKED | _ELEMENT_SIZE[wire] << SIZE_AT | (bits.once(path) if stored else 0)
+            self._set(node, field_, wire, UNUSUAL if step & STORE else SKIP)
+            step |= PACKED | _ELEMENT_SIZE[wire] << SIZE_AT | (bits.once(path) if step & STORE else 0)
             wire = LENGTH
         elif step & STORE:
             step |= SLICE if wire == LENGTH else SCALAR
@@ -196,62 +217,46 @@ class _Compiler:
         elif step:
             raise ValueError(f"{field_.full_name}: expected a field number below {TAGS >> 3}, got {field_.number}")
 
-    def _column(self, field_: FieldDescriptor, table: str | None, prefix: str) -> tuple[int, str]:
-        """The part of a step that says where to store, and the oneof the column stands for."""
+    def _column(self, field_: FieldDescriptor, table: str | None, prefix: str, bits: "_Bits") -> int:
+        """The part of a step that says where to store."""
         if not table:
-            return SKIP, ""
-        columns = self.layout[self.tables[table]].columns
+            return SKIP
+        columns = self.tables[table].columns
         oneof = f"{prefix}{field_.containing_oneof.name}" if field_.containing_oneof else ""
         if oneof in columns:
-            return STORE | ONEOF | columns[oneof] + 1 << COLUMN_AT, oneof
+            return STORE | ONEOF | columns[oneof] + 1 << COLUMN_AT | bits.once(oneof)
         word = columns.get(f"{prefix}{field_.name}")
-        return (SKIP if word is None else STORE | word << COLUMN_AT), ""
+        return SKIP if word is None else STORE | word << COLUMN_AT
 
-    def _message(self, field_: FieldDescriptor, table: str | None, path: str, bits: "_Bits") -> int:
-        if table is None:
-            return MESSAGE | self._unwanted(field_.message_type) << NODE_AT
+    def _message(
+        self, field_: FieldDescriptor, message: Descriptor, table: str | None, path: str, bits: "_Bits"
+    ) -> int:
+        """The part of a step that says where to walk."""
         full = f"{table}.{path}" if table else path
-        if full in self.tables:
-            child = self.node(field_.message_type, full, "")
+        if table is not None and full in self.tables:
             spine = SPINE | bits.bit("spine") << SETS_AT if self.leads_to_item(full) else 0
-            return ROW | spine | child << NODE_AT | self.tables[full] << TABLE_AT
-        if field_.is_repeated or not self._anything_below(table, path, full):
-            return MESSAGE | self._unwanted(field_.message_type) << NODE_AT
-        child = self.node(field_.message_type, table, f"{path}.")
-        inherited = SPINE | bits.bit("spine") << FORBIDS_AT if self._inherited(table, path) else 0
-        return MESSAGE | inherited | bits.once(path) | child << NODE_AT
+            return ROW | spine | self.node(message, full, "") << NODE_AT | list(self.tables).index(full) << TABLE_AT
+        if table is None or field_.is_repeated or not self._anything_below(table, path):
+            return MESSAGE | self._checking_node(message) << NODE_AT
+        inherited = table != self.item and self.leads_to_item(table) and "." not in path
+        spine = SPINE | bits.bit("spine") << FORBIDS_AT if inherited else 0
+        return MESSAGE | spine | bits.once(path) | self.node(message, table, f"{path}.") << NODE_AT
 
-    def _anything_below(self, table: str, path: str, full: str) -> bool:
-        if not table:
-            return False
-        columns = self.layout[self.tables[table]].columns
-        return any(name.startswith(f"{path}.") for name in columns) or any(
-            other.startswith(f"{full}.") for other in self.tables
-        )
-
-    def _inherited(self, table: str, path: str) -> bool:
-        """Whether the message stands in a spine message, so that every item below has it too."""
-        return table != self.item and self.leads_to_item(table) and "." not in path
-
-    def _unwanted(self, message: Descriptor) -> int:
-        """The node that only checks `message`."""
-        if message.full_name not in self.unwanted:
-            self.unwanted[message.full_name] = number = self._open()
-            for field_ in message.fields:
-                self._field(number, field_, None, "", _Bits())
-        return self.unwanted[message.full_name]
+    def _anything_below(self, table: str, path: str) -> bool:
+        wanted = [*self.tables, *(f"{table}.{column}" for column in self.tables[table].columns)] if table else []
+        return any(name.startswith(f"{table}.{path}.") for name in wanted)
 
 
 @dataclass(slots=True)
 class _Bits:
-    """The eight bits by which a frame remembers what it has seen."""
+    """Names for the bits by which a message remembers what it has seen."""
 
     names: list[str] = field(default_factory=list)
 
     def bit(self, name: str) -> int:
         if name not in self.names:
             self.names.append(name)
-        if len(self.names) > 8:
+        if len(self.names) > FORBIDS_AT - SETS_AT:
             raise ValueError(f"expected at most 8 fields that must not come twice in one message, got {self.names}")
         return 1 << self.names.index(name)
 

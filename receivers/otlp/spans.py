@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from receivers.otlp import columns
+from receivers.otlp.arrays import Codes, Words
 from receivers.otlp.columns import Attributes
 from receivers.otlp.intern import Interner
-from receivers.otlp.jit import Codes, Words
 from receivers.otlp.scanner import Window
 
 RESOURCES = "resource_spans"

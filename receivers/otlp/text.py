@@ -6,7 +6,8 @@ In: bytes of a string. Out: the same bytes where they are UTF-8; each maximal il
 
 import numpy as np
 
-from receivers.otlp.jit import Bytes, kernel
+from receivers.otlp.arrays import Bytes
+from receivers.otlp.jit import kernel
 from receivers.otlp.memory import copy, load64, store64
 
 GROWTH = 3  # bytes of U+FFFD that one ill-formed byte can turn into
@@ -28,7 +29,7 @@ def sequence(source: Bytes, at: int, end: int) -> int:
             return -follower
         low, high = 0x80, 0xBF
         follower += 1
-    return size if size else -1
+    return size or -1
 
 
 @kernel

@@ -26,8 +26,13 @@ are a window, and the next call walks on from there. An item without valid ids i
 # ruff: noqa: C901, PLR0912, PLR0915, PLR0917, PLR1714, PLR2004, SIM109 - a kernel is one straight walk in plain integers
 
 from pipeline.errors import PermanentError
-from receivers.otlp.jit import Bytes, Words, int64, kernel
+from receivers.otlp.arrays import Bytes, Words
+from receivers.otlp.jit import int64, kernel
 from receivers.otlp.schema import (
+    BASE,
+    CAPACITY,
+    CHILDREN,
+    CHILDREN_END,
     COLUMN_AT,
     FIXED32,
     FIXED64,
@@ -42,15 +47,17 @@ from receivers.otlp.schema import (
     SETS_AT,
     SIZE_AT,
     SPINE,
+    STEP,
     STORE,
     TABLE_AT,
     TAGS,
     UNUSUAL,
     VARINT,
+    WIDTH,
 )
 
 MAX_DEPTH = 100  # nested messages, as in every protobuf runtime
-MAX_CHUNK = (1 << 31) - 1  # bytes: protobuf's own limit, and offset and size must share a word
+MAX_CHUNK = 1 << 28  # bytes: text grows at most sixfold on its way to Arrow, where offsets have 31 bits
 ITEM_ROWS = 1 << 16  # of one table below one item; SDKs stop at 128 attributes, events and links
 LOW = 0xFFFFFFFF  # the half of a slice word that is the offset
 
@@ -72,9 +79,6 @@ STATE_WORDS = 9
 # A frame: where its message ends, its node and row, the fields seen, the group it is, the bytes that items inherit from it.
 END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED = range(6)
 FRAME_WORDS = 6
-# A table: where its rows begin, words in a row, words from row to row, most rows, and its part of `children`.
-BASE, WIDTH, STEP, CAPACITY, CHILDREN, CHILDREN_END = range(6)
-TABLE_WORDS = 6
 
 
 class MalformedError(PermanentError):
@@ -138,14 +142,18 @@ def bad_ids(chunk: Bytes, arena: Words, row: int, checks: Words) -> bool:
 
 
 @kernel
-def open_row(arena: Words, tables: Words, children: Words, counts: Words, table: int) -> int:
+def open_row(arena: Words, places: Words, children: Words, counts: Words, table: int) -> int:
     """A new row of zeros, with the number of its first child in each child table. Returns where it stands."""
-    row = tables[table, BASE] + counts[table] * tables[table, STEP]
+    row = places[table, BASE] + counts[table] * places[table, STEP]
     counts[table] += 1
-    for word in range(row, row + tables[table, WIDTH]):
+    word, end = row, row + places[table, WIDTH]
+    while word < end:
         arena[word] = 0
-    for child in range(tables[table, CHILDREN], tables[table, CHILDREN_END]):
+        word += 1
+    child = places[table, CHILDREN]
+    while child < places[table, CHILDREN_END]:
         arena[row + children[child, 2]] = counts[children[child, 1]]
+        child += 1
     return row
 
 
@@ -169,7 +177,7 @@ def keep(stack: Words, depth: int, end: int, node: int, row: int, seen: int, gro
 
 @kernel
 def scan(
-    chunk: Bytes, lut: Words, tables: Words, children: Words, checks: Words, item_node: int,
+    chunk: Bytes, lut: Words, places: Words, children: Words, checks: Words, item_node: int,
     stack: Words, counts: Words, saved: Words, state: Words, arena: Words,
 ) -> int:  # fmt: skip
     """Walk on from `state` until the chunk is DONE, a table is FULL, or the bytes are wrong at `state[POS]`."""
@@ -200,10 +208,7 @@ def scan(
             if pos < 0:
                 status, pos = -pos, start
                 break
-            if tag < 0 or tag > LOW:
-                status, pos = BAD_FIELD, start
-                break
-        if tag < 8 and group == 0:  # in a group protobuf does not look
+        if tag < 0 or tag > LOW or (tag < 8 and group == 0):  # in a group protobuf does not look
             status, pos = BAD_FIELD, start
             break
         wire = tag & 7
@@ -256,10 +261,10 @@ def scan(
                         break
                     state[OVERSIZE] = 1
                     counts[table] -= 1
-                if counts[table] >= tables[table, CAPACITY]:
+                if counts[table] >= places[table, CAPACITY]:
                     status = FULL
                     break
-                inner_row = open_row(arena, tables, children, counts, table)
+                inner_row = open_row(arena, places, children, counts, table)
             elif step & SPINE:
                 stack[depth, SHARED] = size
             keep(stack, depth, end, node, row, seen, group)

@@ -149,7 +149,10 @@ def test_thirty_seconds_without_the_engine_lose_nothing_and_the_page_says_its_ag
 
 def test_sigterm_stores_what_was_accepted_before_it_ends(engine: House) -> None:
     """Doors shut, spool empties, then the process ends, with status 0."""
-    with engine.running("ingest", ready="ingest     ") as ingest, grpc.insecure_channel(engine.address("grpc")) as channel:
+    with (
+        engine.running("ingest", ready="ingest     ") as ingest,
+        grpc.insecure_channel(engine.address("grpc")) as channel,
+    ):
         channel.unary_unary(EXPORT, bytes, bytes)(request([FakeSpan()] * 100), timeout=10)
         assert ingest.stop() == 0
     assert engine.query(STORED) == [{"n": 100}]

@@ -1,4 +1,4 @@
-"""Documentation that can be wrong is tested: a setting without a line in a README, or a line that leads nowhere, is red."""
+"""Documentation that can be wrong is tested: a setting without a line in a README, or a dead link, is red."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,9 @@ HOMES = {
 def settings(model: type[BaseModel]) -> set[str]:
     """Every key below a model, by its last name."""
     fields = keys_of(model)
-    return set(fields) | {key for info in fields.values() for inner in models_in(info.annotation) for key in settings(inner)}
+    return set(fields) | {
+        key for info in fields.values() for inner in models_in(info.annotation) for key in settings(inner)
+    }
 
 
 @pytest.mark.parametrize("section", sorted(keys_of(AndonConfig)))
@@ -64,7 +66,9 @@ def test_links_and_pictures_lead_somewhere(readme: Path) -> None:
 
 def test_every_component_has_a_readme() -> None:
     """A folder of code is introduced where it stands."""
-    folders = {path.parent for package in ("receivers", "processors", "exporters") for path in (ROOT / package).rglob("*.py")}
+    folders = {
+        path.parent for package in ("receivers", "processors", "exporters") for path in (ROOT / package).rglob("*.py")
+    }
     components = {folder for folder in folders if any(path.name != "__init__.py" for path in folder.glob("*.py"))}
     components |= {ROOT / "pipeline", ROOT / "statuspage", ROOT / "sdk-examples"}
     covered = {folder for folder in components if any((up / "README.md").exists() for up in (folder, folder.parent))}

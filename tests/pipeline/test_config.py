@@ -22,7 +22,7 @@ class Door(Config):
 
 class House(Config):
     door: Door = Door()
-    windows: list[Door] = []
+    windows: list[Door] = []  # noqa: RUF012
     floors: int = 1
     heated: bool = False
 
@@ -60,16 +60,26 @@ def refused(folder: Path, text: str) -> str:
         ),
         pytest.param("floors: '2'\n", "house.yaml:1: floors: expected a whole number, got '2'", id="text for a number"),
         pytest.param("heated: yes\n", "house.yaml:1: heated: expected true or false, got 'yes'", id="yes is text"),
-        pytest.param("door: []\n", "house.yaml:1: door: expected a mapping, got a list of 0", id="a list for a mapping"),
         pytest.param(
-            "door:\n  mode: quick\n", "house.yaml:2: door.mode: expected 'fast' or 'safe', got 'quick'", id="no such word"
+            "door: []\n", "house.yaml:1: door: expected a mapping, got a list of 0", id="a list for a mapping"
         ),
         pytest.param(
-            "windows:\n  - {}\n  - hold: soon\n", "house.yaml:3: windows[1].hold: expected a duration", id="deep in a list"
+            "door:\n  mode: quick\n",
+            "house.yaml:2: door.mode: expected 'fast' or 'safe', got 'quick'",
+            id="no such word",
         ),
-        pytest.param("floors: 1\nfloors: 2\n", "house.yaml:2: floors: expected each key once, got 'floors' again", id="twice"),
+        pytest.param(
+            "windows:\n  - {}\n  - hold: soon\n",
+            "house.yaml:3: windows[1].hold: expected a duration",
+            id="deep in a list",
+        ),
+        pytest.param(
+            "floors: 1\nfloors: 2\n", "house.yaml:2: floors: expected each key once, got 'floors' again", id="twice"
+        ),
         pytest.param("floors: [1\n", "house.yaml:2: expected valid YAML, got expected ',' or ']'", id="broken YAML"),
-        pytest.param("floors: ${env:NO_SUCH_NAME}\n", "the environment variable 'NO_SUCH_NAME', got none set", id="no env"),
+        pytest.param(
+            "floors: ${env:NO_SUCH_NAME}\n", "the environment variable 'NO_SUCH_NAME', got none set", id="no env"
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_file_line_path_expectation_and_what_came(
@@ -90,7 +100,9 @@ def test_environment_variables_fill_in_and_keep_the_type_they_read_as(
 ) -> None:
     """As in the collector: `${env:N}` unquoted is what the text reads as, quoted it is text."""
     monkeypatch.setenv("N", "3")
-    (tmp_path / "house.yaml").write_text('floors: ${env:N}\ndoor: {token: "x${env:N}", endpoint: "127.0.0.1:${env:N}"}\n')
+    (tmp_path / "house.yaml").write_text(
+        'floors: ${env:N}\ndoor: {token: "x${env:N}", endpoint: "127.0.0.1:${env:N}"}\n'
+    )
     house = load(tmp_path / "house.yaml")[0].parse(House)
     assert (house.floors, house.door.token.get_secret_value(), house.door.endpoint) == (3, "x3", "127.0.0.1:3")
 

@@ -456,5 +456,5 @@ def test_the_readme_shows_the_defaults(tmp_path):
     path = tmp_path / "spool.yaml"
     path.write_text(textwrap.dedent(block))
     document = load(path)[0]
-    assert document.parse(SpoolConfig) == SpoolConfig(directory="data/spool")
+    assert document.parse(SpoolConfig) == SpoolConfig(directory=tmp_path / "data" / "spool")
     assert set(document.data) == set(SpoolConfig.model_fields)

@@ -86,6 +86,23 @@ def test_the_open_incident_has_its_curve_and_the_counts_of_its_time(scenes: dict
     )
 
 
+def test_people_suffered_from_the_first_to_the_last_bad_slice(
+    databases: dict[str, Database], scenes: dict[str, Snapshot]
+) -> None:
+    """An incident is closed later than it is over; its counts end where the suffering did."""
+    baskets = next(one for one in scenes["healthy"].incidents if one.title == "Baskets were lost")
+    span = f"Slice >= '{baskets.started_at:%F %T}' AND Slice < '{baskets.resolved_at:%F %T}'"
+    sql = (
+        f"SELECT Slice + 10 AS Until, Good, Valid FROM sli_slices WHERE Indicator = 'checkout-availability' AND {span}"
+    )
+    rows = databases["healthy"].reader.query(f"{sql} ORDER BY Slice").to_pylist()
+    last = max(place for place, row in enumerate(rows) if row["Good"] < row["Valid"] * 0.999)
+    assert (baskets.good, baskets.valid) == tuple(
+        sum(row[key] for row in rows[: last + 1]) for key in ("Good", "Valid")
+    )
+    assert baskets.bad_until == datetime.fromtimestamp(rows[last]["Until"], UTC)
+
+
 def test_updates_come_newest_first_with_their_voice(scenes: dict[str, Snapshot]) -> None:
     """People's and the measurement's."""
     (incident,) = scenes["outage"].open_incidents

@@ -139,6 +139,14 @@ def test_names_are_listed_as_in_a_sentence(names: list[str], shown: str) -> None
     assert words.listing(names) == shown
 
 
+def test_a_stretch_of_time_says_its_days_unless_they_are_today() -> None:
+    """And the zone once, where that is enough."""
+    start, end = NOW - timedelta(minutes=34), NOW - timedelta(minutes=5)
+    assert plain(words.between(start, end, NOW)) == "between 14:02 and 14:31 UTC"
+    yesterday = NOW - timedelta(days=1)
+    assert plain(words.between(yesterday, end, NOW)) == "between 21 Nov, 14:36 UTC and 14:31 UTC"
+
+
 def test_days_in_a_row_are_named_by_the_first_and_the_last() -> None:
     """The month once, where it is the same."""
     assert plain(words.days(date(2026, 11, 14), date(2026, 11, 19))) == "Sat 14 \N{EN DASH} Thu 19 Nov"

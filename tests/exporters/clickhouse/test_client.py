@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from exporters.clickhouse.client import Client, ClickHouseConfig, Credentials
+from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from fixtures.store import Store
 from pipeline.errors import PermanentError, RetryableError
 

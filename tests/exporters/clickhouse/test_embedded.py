@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
+
 from fixtures.engine import Engine
 
 TABLE = """
@@ -219,6 +220,7 @@ STATUSES = {
     "syntax": (b"SELEC 1", 400, 62),
     "empty": (b"", 400, 62),
     "two statements": (b"SELECT 1; SELECT 2", 400, 62),
+    "garbage behind values": (b"INSERT INTO t (a) VALUES (1); garbage", 400, 62),
     "two statements behind values": (b"INSERT INTO t (a) VALUES (1); SELECT 1", 400, 62),
     "unknown table": (b"SELECT * FROM missing", 404, 60),
     "unknown table for data": (b"INSERT INTO missing FORMAT CSV\n1\n", 404, 60),
@@ -246,6 +248,14 @@ def test_syntax_error_points_into_the_query(clickhouse: Engine) -> None:
     assert "failed at position 10 (1)" in clickhouse.ask(b"SELECT 1 1").text
 
 
+def test_insert_is_stored_when_it_is_answered(clickhouse: Engine, database: str) -> None:
+    """Also one that would be content with less."""
+    for number in range(20):
+        query = f"INSERT INTO t (a) SETTINGS async_insert = 1, wait_for_async_insert = 0 VALUES ({number})"
+        assert clickhouse.ask(query.encode(), database=database).status == 200
+        assert clickhouse.ask(b"SELECT count() FROM t", database=database).text == f"{number + 1}\n"
+
+
 def test_unknown_setting_and_database_are_named(clickhouse: Engine) -> None:
     """A typo in the URL is an error, never ignored."""
     assert clickhouse.ask(b"SELECT 1", no_such_setting="1").code == 115
@@ -265,6 +275,14 @@ def test_what_a_client_sends_does_not_become_a_header(clickhouse: Engine) -> Non
     answer = clickhouse.ask(b"SELECT 1", query_id=odd)
     assert "x-injected" not in answer.headers
     assert clickhouse.ask(b"SELECT 1", default_format=odd).code == 73
+
+
+def test_text_that_is_not_utf8_is_kept(clickhouse: Engine) -> None:
+    """Bytes come back as they came, from the body, the URL and parameters."""
+    assert clickhouse.ask(b"SELECT '\xff'").body == b"\xff\n"
+    assert clickhouse.ask(b"SELECT {p:String}", param_p="\udcff").body == b"\xff\n"
+    assert clickhouse.ask(method="GET", query="SELECT '\udcff'").body == b"\xff\n"
+    assert clickhouse.ask(b"SELECT 1", login=None, user="\udcff", password="\udcff").code == 516
 
 
 def test_dialects_not_spoken_are_refused_in_words(clickhouse: Engine) -> None:

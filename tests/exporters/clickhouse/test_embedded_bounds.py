@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+
 from fixtures.engine import Answer, Engine, start_engine
 
 MIB = 1 << 20
@@ -89,6 +90,22 @@ def test_query_above_the_concurrency_waits_a_little_then_gives_up(small: Engine)
     with every_slot_taken(small) as answer:
         assert (answer.code, answer.headers["retry-after"]) == (202, "1")
     assert small.ask(b"SELECT 1").status == 200
+
+
+def test_readers_cannot_take_every_slot(clickhouse: Engine) -> None:
+    """However many readers ask, the writer finds a slot."""
+    reader = (clickhouse.readonly_username, clickhouse.readonly_password)
+    threads = [threading.Thread(target=lambda: clickhouse.ask(b"SELECT sleep(1)", login=reader)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 30
+    sleeping = b"SELECT count() FROM system.processes WHERE query LIKE '%sleep%' AND query NOT LIKE '%processes%'"
+    while (count := clickhouse.ask(sleeping).text) == "0\n":
+        assert time.monotonic() < deadline
+    assert int(count) <= 4
+    assert clickhouse.ask(b"SELECT 1").status == 200
+    for thread in threads:
+        thread.join(timeout=60)
 
 
 def test_health_is_answered_while_every_slot_is_taken(small: Engine) -> None:

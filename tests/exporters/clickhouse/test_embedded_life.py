@@ -10,12 +10,13 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from fixtures.engine import ROOT, Engine, launch_engine, start_engine
 
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
+from fixtures.engine import ROOT, Engine, launch_engine, start_engine
 from pipeline.errors import PermanentError
 
 ROWS = 2_000  # of each chunk
@@ -70,6 +71,12 @@ def test_settings_never_show_a_password() -> None:
     """Neither repr nor str of the settings holds one."""
     settings = EmbeddedSettings(directory=Path("data"), password="hidden-one", readonly_password="hidden-two")
     assert "hidden" not in repr(settings)
+
+
+def test_every_setting_is_documented() -> None:
+    """A setting that the README does not name does not exist for its reader."""
+    readme = (ROOT / "exporters" / "clickhouse" / "README.md").read_text()
+    assert [field.name for field in fields(EmbeddedSettings) if f"`{field.name}`" not in readme] == []
 
 
 def test_missing_engine_says_how_to_get_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from fixtures.engine import Answer, Engine
 
 SECRET = "the-content-of-a-file"  # must never come back

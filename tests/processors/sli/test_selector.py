@@ -15,10 +15,14 @@ from processors.sli.selector import SpanSelector
         pytest.param("where: {}", "where: expected at least", id="nothing selected"),
         pytest.param("where: {kid: server}", "did you mean 'kind'?", id="a field misspelled"),
         pytest.param("where: {http.route: /a}", "did you mean 'span.http.route'?", id="an attribute without its home"),
-        pytest.param("where: {kind: sever}", "expected kind to be one of unspecified, internal, server", id="no such kind"),
+        pytest.param(
+            "where: {kind: sever}", "expected kind to be one of unspecified, internal, server", id="no such kind"
+        ),
         pytest.param("where: {outcome: ok}", "expected outcome to be one of success, failure", id="no such outcome"),
         pytest.param("where: {duration: 5}", "such as {lte: 500ms}", id="a duration by equality"),
-        pytest.param("where: {duration: {lte: fast}}", "expected a number, or a duration such as 500ms, got 'fast'", id="no time"),
+        pytest.param(
+            "where: {duration: {lte: fast}}", "expected a number, or a duration such as 500ms, got 'fast'", id="no time"
+        ),
         pytest.param("where: {name: {}}", "expected at least one of eq, in, not_in", id="no operator"),
         pytest.param("where: {name: {equals: x}}", "expected one of", id="an operator misspelled"),
         pytest.param("where: {name: {in: []}}", "where.name.in: expected", id="one of none"),

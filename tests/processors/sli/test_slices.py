@@ -25,8 +25,12 @@ BY_ROUTE = Indicator(
 )
 
 
-def counted(spans: list[FakeSpan], indicator: Indicator = AVAILABILITY, received_ms: int = 1_000) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = SliceCounter([indicator]).count(batch(spans, received_ms=received_ms)).records.to_pylist()
+def counted(
+    spans: list[FakeSpan], indicator: Indicator = AVAILABILITY, received_ms: int = 1_000
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (
+        SliceCounter([indicator]).count(batch(spans, received_ms=received_ms)).records.to_pylist()
+    )
     return rows
 
 
@@ -88,7 +92,9 @@ def test_groups_beyond_the_limit_share_one() -> None:
             FakeSpan(attributes={"http.response.status_code": 200}, status="ERROR"), False, id="200 marked as an error"
         ),
         pytest.param(
-            FakeSpan(attributes={"http.response.status_code": 200, "error.type": "x"}), True, id="the code outweighs a type"
+            FakeSpan(attributes={"http.response.status_code": 200, "error.type": "x"}),
+            True,
+            id="the code outweighs a type",
         ),
         pytest.param(FakeSpan(attributes={"error.type": "timeout"}), False, id="an error type without a code"),
         pytest.param(FakeSpan(attributes={"rpc.grpc.status_code": 14}), False, id="UNAVAILABLE as a number"),

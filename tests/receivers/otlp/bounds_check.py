@@ -3,8 +3,8 @@
 import random
 
 import numba
-from fixtures.otlp_bodies import damaged, everything, ordinary
 
+from fixtures.otlp_bodies import damaged, everything, ordinary
 from receivers.otlp.decode import decode_traces, normalise_traces, scan_traces
 from receivers.otlp.wire import MalformedError
 

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from fixtures.doors import request, span
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from fixtures.doors import request, span
 from pipeline.clock import FakeClock
 from pipeline.errors import PermanentError, RetryableError
 from pipeline.frame import frames

@@ -1,6 +1,7 @@
 """What OTLP asks of a server, over every transport, plain and compressed: one table."""
 
 import pytest
+
 from fixtures.doors import TRANSPORTS, doors, encoded, request, send, span
 
 INVALID = {"grpc": "INVALID_ARGUMENT", "http/protobuf": 400, "http/json": 400}

@@ -9,14 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from fixtures.engine import Engine
-from fixtures.otlp_bodies import Request, bodies, damaged, everything, ordinary, requests
-from fixtures.otlp_reference import reference_rows, rows_of
 from hypothesis import given, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporters.clickhouse.tables import OTEL_TRACES
+from fixtures.engine import Engine
+from fixtures.otlp_bodies import Request, bodies, damaged, everything, ordinary, requests
+from fixtures.otlp_reference import reference_rows, rows_of
 from receivers.otlp import columns, intern, render, scanner, spans, wire
 from receivers.otlp.decode import decode_traces, normalise_traces, program, scan_traces, warm_up
 from receivers.otlp.wire import MalformedError

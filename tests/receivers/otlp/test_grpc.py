@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from fixtures.certificates import certificate
-from fixtures.doors import EXPORT, call, child, doors, gzip_bomb, request, send
-from fixtures.http2 import RawCall
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from fixtures.certificates import certificate
+from fixtures.doors import EXPORT, call, child, doors, gzip_bomb, request, send
+from fixtures.http2 import RawCall
 from pipeline.errors import PermanentError
 
 SERVICES = "/opentelemetry.proto.collector."

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from fixtures.certificates import certificate
-from fixtures.doors import JSON, PROTOBUF, as_json, child, doors, gzip_bomb, post, read_reply, request, send
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from fixtures.certificates import certificate
+from fixtures.doors import JSON, PROTOBUF, as_json, child, doors, gzip_bomb, post, read_reply, request, send
 from pipeline.errors import PermanentError
 from receivers.otlp.http import MAX_GZIP_MEMBERS, inflate
 from receivers.otlp.status import TooLargeError

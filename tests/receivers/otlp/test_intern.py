@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from receivers.otlp.arrays import as_array
 from receivers.otlp.intern import Interner
-from receivers.otlp.scanner import as_array
 
 
 def words(strings: list[bytes]) -> tuple[bytes, np.ndarray]:

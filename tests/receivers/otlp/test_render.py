@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fixtures.otlp_bodies import Request, any_values
-from fixtures.otlp_reference import any_value
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
+from fixtures.otlp_bodies import Request, any_values
+from fixtures.otlp_reference import any_value
 from receivers.otlp import render, text
+from receivers.otlp.arrays import as_array
 from receivers.otlp.decode import decode_traces
-from receivers.otlp.scanner import as_array
 from receivers.otlp.tolerant import tolerant
 
 NAN, INFINITY = float("nan"), float("inf")

@@ -3,11 +3,11 @@
 import random
 
 import pytest
-from fixtures.otlp_bodies import damaged
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from fixtures.otlp_bodies import damaged
 from receivers.otlp import scanner
 from receivers.otlp.schema import Program, compile_program
 from receivers.otlp.tolerant import tolerant

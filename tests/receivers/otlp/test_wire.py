@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.otlp_bodies import Request, damaged, everything, ordinary
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 
 from fixtures import otlp_bodies
+from fixtures.otlp_bodies import Request, damaged, everything, ordinary
 from receivers.otlp import scanner, wire
 from receivers.otlp.decode import normalise_traces, program, scan_traces
 from receivers.otlp.wire import MalformedError
