@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from statuspage import words
@@ -22,10 +23,9 @@ from statuspage.view import conditions_of, known_at
 
 MAX_INCIDENTS = 50
 Json = dict[str, Any]
-IMPACTS = ("none", "minor", "major", "critical")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a __dict__
 class Api:
     """The documents of one moment, for one page."""
 
@@ -53,7 +53,7 @@ class Api:
             "scheduled-maintenances/active.json": page | none_planned,
         }
 
-    @property
+    @cached_property
     def _conditions(self) -> Mapping[str, Condition]:
         return conditions_of(self.snapshot, self.now)
 

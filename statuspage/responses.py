@@ -7,7 +7,6 @@ as they may Statuspage's own pages: ten seconds, twenty more while they fetch a 
 import json
 import logging
 from http import HTTPStatus
-from urllib.parse import unquote
 
 from fastapi import Request, Response
 
@@ -41,11 +40,11 @@ FAULT = Rendered(
 
 def answer(request: Request, desk: Desk) -> Response:
     """What is at the request's path."""
-    path = request.url.path
+    path: str = request.scope["path"]
     try:
         if path == "/healthz":
             return respond(request, health(desk))
-        return respond(request, static_files().get(path) or desk.site().find(unquote(path)))
+        return respond(request, static_files().get(path) or desk.site().find(path))
     except Exception:
         log.exception("a fault while answering %s", path)
         return respond(request, FAULT)
@@ -67,7 +66,7 @@ def health(desk: Desk) -> Rendered:
 def respond(request: Request, rendered: Rendered) -> Response:
     """`rendered` as this client may have it: compressed, or not at all if it has it already."""
     headers = HEADERS | {"Cache-Control": rendered.caching, "ETag": rendered.tag}
-    if request.url.path.startswith("/api/"):
+    if request.scope["path"].startswith("/api/"):
         headers |= OPEN_TO_ALL
     if rendered.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -25,6 +25,9 @@ Row = Mapping[str, Any]
 Recount = Callable[[Mapping[str, Any], datetime, datetime], str]
 """An SLI document and a window to the query that counts it again over the raw spans."""
 
+# Statuspage's words, which the page's readers rely on: a row that says anything else is taken for the first.
+PHASES = ("investigating", "identified", "monitoring", "resolved", "postmortem")
+IMPACTS = ("none", "minor", "major", "critical")
 MAX_INCIDENTS = 200
 MAX_UPDATES = 2_000
 CURVE_POINTS = 120
@@ -207,7 +210,11 @@ class Store:
         found: defaultdict[str, list[Update]] = defaultdict(list)
         for row in self._rows(UPDATES, incidents=list(incidents), limit=MAX_UPDATES) if incidents else ():
             update = Update(
-                id=row["Id"], at=_time(row["AtMs"]), status=row["Status"], body=row["Body"], automatic=row["Automatic"]
+                id=row["Id"],
+                at=_time(row["AtMs"]),
+                status=row["Status"] if row["Status"] in PHASES else PHASES[0],
+                body=row["Body"],
+                automatic=row["Automatic"],
             )
             found[row["IncidentId"]].append(update)
         return found
@@ -222,7 +229,7 @@ class Store:
             component=row["Service"],
             title=row["Title"],
             state=status_of(row["State"], updates),
-            impact=row["Impact"],
+            impact=row["Impact"] if row["Impact"] in IMPACTS else IMPACTS[0],
             started_at=started,
             detected_at=_time(row["DetectedMs"]),
             resolved_at=resolved,

@@ -16,7 +16,7 @@ from statuspage.sentences import Conditions, Sentence, headline, lede, overall
 from statuspage.snapshot import Component, Day, Incident, Promise, Snapshot, Update
 from statuspage.states import Condition, DayLevel, State, condition_of, day_level, last_event_at
 
-DAYS_SHOWN, DAYS_ON_PHONE = 90, 30
+DAYS_SHOWN = 90  # on a narrow screen the style hides all but 30, and the caption says so
 EARLIER_DAYS = 14
 STALE_AFTER = timedelta(seconds=10)
 NEW_AFTER = timedelta(hours=1)  # measured only since so long after a window began: the share of it says little
@@ -123,12 +123,10 @@ class Stretch:
 class PageView:
     """The whole page."""
 
-    now: datetime
     condition: Condition
     headline: str
     lede: tuple[Sentence, ...]
     measured: str
-    measured_at: datetime | None
     banner: str
     components: tuple[ComponentView, ...]
     open_incidents: tuple[IncidentView, ...]
@@ -155,12 +153,10 @@ def page_view(snapshot: Snapshot, now: datetime) -> PageView:
     if measured_at is not None:  # it is the end of a slice, which may not be over yet
         measured_at = min(measured_at, snapshot.taken_at)
     return PageView(
-        now=now,
         condition=overall(snapshot.components, conditions),
         headline=headline(snapshot.components, conditions),
         lede=(*lede(snapshot.components, conditions, snapshot.incidents, now), *_last_word(snapshot, conditions, now)),
         measured=f"{words.ago(now - measured_at)}, at {words.clock_s(measured_at)}" if measured_at else "",
-        measured_at=measured_at,
         banner=banner(snapshot, now),
         components=tuple(_component(one, conditions[one.name], snapshot, now) for one in snapshot.components),
         open_incidents=tuple(incident_view(one, snapshot, now) for one in snapshot.open_incidents),
@@ -172,9 +168,8 @@ def _last_word(snapshot: Snapshot, conditions: Conditions, now: datetime) -> Ite
     """What this page said when it still knew, if it knows nothing now."""
     then = known_at(snapshot)
     before = headline(snapshot.components, conditions_of(snapshot, then))
-    if overall(snapshot.components, conditions).state is State.NO_SIGNAL and before != headline(
-        snapshot.components, conditions
-    ):
+    blind = overall(snapshot.components, conditions).state is State.NO_SIGNAL
+    if blind and before != headline(snapshot.components, conditions):
         yield Sentence(before=f"At {words.when(then, now)} it was: ", stressed=before, after=".")
 
 

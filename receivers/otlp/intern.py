@@ -48,8 +48,8 @@ def find(source: Bytes, begin: int, size: int, value: int, slots: Codes, words: 
 
 
 @kernel
-def grown(slots: Codes, hashes: Words) -> Codes:
-    """Twice the slots for the same codes."""
+def grown(slots: Codes, words: Words, hashes: Words, after: Codes) -> tuple[Codes, Words, Words, Codes]:
+    """The same table with twice the room."""
     more = np.zeros(slots.size * 2, np.int32)
     mask = more.size - 1
     for code in range(hashes.size):
@@ -57,7 +57,8 @@ def grown(slots: Codes, hashes: Words) -> Codes:
         while more[slot] != 0:
             slot = (slot + 1) & mask
         more[slot] = code + 1
-    return more
+    room = np.zeros_like(words)
+    return more, np.append(words, room), np.append(hashes, room), np.append(after, np.zeros_like(after))
 
 
 @kernel
@@ -73,23 +74,20 @@ def intern(
     for row in range(rows.shape[0]):
         begin, size = rows[row, column] & LOW, rows[row, column] >> 32
         code = after[last]
-        known = code < used and words[code] >> 32 == size
-        if not (known and equal(source, words[code] & LOW, source, begin, size)):
-            value = string_hash(source, begin, size, seed)
-            slot = find(source, begin, size, value, slots, words, hashes)
-            if slots[slot] == 0:
-                if used == words.size:
-                    slots = grown(slots, hashes)
-                    words, hashes = np.append(words, np.zeros_like(words)), np.append(hashes, np.zeros_like(hashes))
-                    after = np.append(after, np.zeros_like(after))
-                    slot = find(source, begin, size, value, slots, words, hashes)
-                words[used], hashes[used] = rows[row, column], value
-                used += 1
-                slots[slot] = used
-            code = slots[slot] - 1
-            after[last] = code
-        codes[row] = code
-        last = code
+        if code < used and words[code] >> 32 == size and equal(source, words[code] & LOW, source, begin, size):
+            codes[row] = last = code
+            continue
+        value = string_hash(source, begin, size, seed)
+        slot = find(source, begin, size, value, slots, words, hashes)
+        if slots[slot] == 0:
+            if used == words.size:
+                slots, words, hashes, after = grown(slots, words, hashes, after)
+                slot = find(source, begin, size, value, slots, words, hashes)
+            words[used], hashes[used] = rows[row, column], value
+            used += 1
+            slots[slot] = used
+        after[last] = codes[row] = slots[slot] - 1
+        last = codes[row]
     return slots, words, hashes, used
 
 

@@ -1,20 +1,25 @@
 """Unaligned words and blocks of bytes inside kernels, which plain indexing would move one byte at a time.
 
-In and out: byte arrays. Callers have checked the bounds; under NUMBA_BOUNDSCHECK=1 every access checks them once more and raises
-IndexError, so that a test run shows what production would have overwritten.
+In and out: byte arrays. Callers have checked the bounds; under NUMBA_BOUNDSCHECK=1 every access checks them once more and
+raises IndexError, so that a test run shows what production would have overwritten.
 """
+
+# ruff: noqa: ARG001, PLR2004 - numba calls the typers by its own signatures; a word has 8 bytes
 
 from typing import Any
 
 import numba
-from llvmlite import ir
-from numba.core import cgutils, types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
 from numba.extending import intrinsic
 
 from receivers.otlp.arrays import Bytes
 from receivers.otlp.jit import kernel
 
-CHECKED = bool(numba.config.BOUNDSCHECK)
+settings: Any = numba.config
+cgutils: Any = numba.core.cgutils
+CHECKED = bool(settings.BOUNDSCHECK)
+BLOCK = 64  # bytes from which memcpy is quicker than a loop
 WORD, BYTE, WIDE = ir.IntType(64), ir.IntType(8), ir.IntType(128)
 
 
@@ -88,10 +93,10 @@ def copy(to: Bytes, at: int, source: Bytes, begin: int, size: int) -> None:
     """Copy `size` bytes between arrays that do not overlap; quick for the short strings that attributes are."""
     if CHECKED and (at < 0 or begin < 0 or size < 0 or at + size > to.size or begin + size > source.size):
         raise IndexError("copy")
-    offset = 0
-    if size > 64:
+    if size > BLOCK:
         _raw_move(to, at, source, begin, size)
         return
+    offset = 0
     while offset + 8 <= size:
         store64(to, at + offset, load64(source, begin + offset))
         offset += 8

@@ -79,7 +79,7 @@ def write_int(to: Bytes, at: int, value: int) -> int:
 
 
 @kernel
-def write_values(source: Bytes, aside: Bytes, rows: Words, column: int, offsets: Codes, to: Bytes, roomy: bool) -> int:
+def write_values(source: Bytes, aside: Bytes, rows: Words, column: int, offsets: Codes, to: Bytes, roomy: int) -> int:
     """Write each value and where it begins; returns how many strings were repaired, or -1 for that being more than there is room."""
     at, repaired = 0, 0
     for row in range(rows.shape[0]):
@@ -115,10 +115,10 @@ def write(source: Bytes, rows: Words, column: int) -> tuple[Codes, Bytes, int]:
         need += int((rows[slow[:count], column + 1] >> 32).sum())
     offsets = fresh(len(rows) + 1, np.int32)
     to = fresh(need, np.uint8)
-    repaired = write_values(source, aside, rows, column, offsets, to, False)
+    repaired = write_values(source, aside, rows, column, offsets, to, 0)
     if repaired < 0:
         to = fresh(need * GROWTH, np.uint8)
-        repaired = write_values(source, aside, rows, column, offsets, to, True)
+        repaired = write_values(source, aside, rows, column, offsets, to, 1)
     return offsets, frozen(to[: offsets[-1]]), repaired
 
 

@@ -1,39 +1,36 @@
 """Spans as rows of `otel_traces`: the columns of the collector's ClickHouse exporter, names, order and spellings.
 
-In: a `scanner.Window` filled by a program that wants WANTED. Out: record batches, one row a span. Promised: resource attributes, which are
-repeated for every span, make further batches rather than one of more than MAX_REPEATED_BYTES.
+In: a `scanner.Window` filled by a program that wants WANTED. Out: record batches, one row a span. Promised: resource
+attributes, which are repeated for every span, make further batches rather than one of more than MAX_REPEATED_BYTES.
 
-Where the collector leaves room: duplicate keys in one attribute list stay as they came, the service is named by the first `service.name`, a
-kind or status without a name counts as unset, a span that ends before it starts took no time, ids of parents and links that are not ids
-are empty, and key_strindex and string_value_strindex, which belong to profiles, count as absent.
+Where the collector leaves room: duplicate keys in one attribute list stay as they came, and the first `service.name` names
+the service; a kind or status without a name counts as unset; a span that ends before it starts took no time; ids of parents
+and links that are not ids are empty; key_strindex and string_value_strindex, which belong to profiles, count as absent.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from receivers.otlp import columns
-from receivers.otlp.arrays import Codes, Words
+from receivers.otlp.arrays import Bytes, Codes, Words
 from receivers.otlp.columns import Attributes
 from receivers.otlp.intern import Interner
 from receivers.otlp.scanner import Window
 
 RESOURCES = "resource_spans"
-RESOURCE_ATTRIBUTES = "resource_spans.resource.attributes"
 SCOPES = "resource_spans.scope_spans"
 SPANS = "resource_spans.scope_spans.spans"
-SPAN_ATTRIBUTES = f"{SPANS}.attributes"
 EVENTS = f"{SPANS}.events"
-EVENT_ATTRIBUTES = f"{EVENTS}.attributes"
 LINKS = f"{SPANS}.links"
-LINK_ATTRIBUTES = f"{LINKS}.attributes"
 ATTRIBUTES_OF = {
-    RESOURCES: RESOURCE_ATTRIBUTES,
-    SPANS: SPAN_ATTRIBUTES,
-    EVENTS: EVENT_ATTRIBUTES,
-    LINKS: LINK_ATTRIBUTES,
+    RESOURCES: "resource_spans.resource.attributes",
+    SPANS: f"{SPANS}.attributes",
+    EVENTS: f"{EVENTS}.attributes",
+    LINKS: f"{LINKS}.attributes",
 }
 SERVICE_NAME = "service.name"
 
@@ -41,24 +38,14 @@ IDS = {"trace_id": 16, "span_id": 8}  # bytes; trace.proto: not all zero
 PAIR = ("key", "value.value")
 WANTED = {
     RESOURCES: (),
-    RESOURCE_ATTRIBUTES: PAIR,
     SCOPES: ("scope.name", "scope.version"),
     SPANS: (
-        *IDS,
-        "parent_span_id",
-        "trace_state",
-        "name",
-        "kind",
-        "start_time_unix_nano",
-        "end_time_unix_nano",
-        "status.message",
-        "status.code",
+        *("trace_id", "span_id", "parent_span_id", "trace_state", "name", "kind"),
+        *("start_time_unix_nano", "end_time_unix_nano", "status.message", "status.code"),
     ),
-    SPAN_ATTRIBUTES: PAIR,
     EVENTS: ("time_unix_nano", "name"),
-    EVENT_ATTRIBUTES: PAIR,
     LINKS: ("trace_id", "span_id", "trace_state"),
-    LINK_ATTRIBUTES: PAIR,
+    **dict.fromkeys(ATTRIBUTES_OF.values(), PAIR),
 }
 
 KINDS = pa.array(["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"])
@@ -94,12 +81,12 @@ MAX_REPEATED_BYTES = 256 << 20  # of resource attributes in one record batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedSpans:
-    """Consecutive spans, and what had to be mended: spans left out, spans that end before they start, strings that were not UTF-8."""
+    """Consecutive spans, and what had to be mended on the way to them."""
 
     records: pa.RecordBatch
-    rejected: int
-    reversed: int
-    repaired: int
+    rejected: int  # spans left out: without valid ids, or too large
+    reversed: int  # spans that end before they start
+    repaired: int  # strings that were not UTF-8; a name that comes often counts once
 
 
 def batches(window: Window) -> Iterator[DecodedSpans]:
@@ -115,19 +102,18 @@ def batches(window: Window) -> Iterator[DecodedSpans]:
 
 
 class _Spans:
-    """One window on its way to Arrow."""
+    """One window on its way to Arrow; `repaired` grows as columns are made."""
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.keys = Interner(window.chunk)
         self.repaired = 0
-        self.rows = window.rows[SPANS]
-        self.scope_of = columns.owners(window.first(SCOPES, SPANS))
-        self.resource_of = columns.owners(window.first(RESOURCES, SCOPES))[self.scope_of]
-        attributes = {owner: self._attributes(owner, path) for owner, path in ATTRIBUTES_OF.items()}
+        scope_of = columns.owners(window.first(SCOPES, SPANS))
+        self.resource_of = columns.owners(window.first(RESOURCES, SCOPES))[scope_of]
+        attributes = {path: self._attributes(path) for path in (RESOURCES, SPANS, EVENTS, LINKS)}
         self.resources = attributes[RESOURCES]
         self.names = self._count(columns.texts(window.chunk, self.keys.words, 0))
-        start, end = (self._words(SPANS, f"{edge}_time_unix_nano").view(np.uint64) for edge in ("start", "end"))
+        start, end = self._times(SPANS, "start_time_unix_nano"), self._times(SPANS, "end_time_unix_nano")
         self.reversed = int(np.count_nonzero(end < start))
         self.arrays = {
             "Timestamp": columns.timestamps(start),
@@ -138,8 +124,8 @@ class _Spans:
             "SpanName": self._names(SPANS, "name"),
             "SpanKind": columns.spellings(self._words(SPANS, "kind"), KINDS),
             "ServiceName": self._service_names(),
-            "ScopeName": self._names(SCOPES, "scope.name", self.scope_of),
-            "ScopeVersion": self._names(SCOPES, "scope.version", self.scope_of),
+            "ScopeName": self._names(SCOPES, "scope.name", scope_of),
+            "ScopeVersion": self._names(SCOPES, "scope.version", scope_of),
             "SpanAttributes": attributes[SPANS].array(self.names),
             "Duration": pa.array(np.where(end < start, np.uint64(0), end - start)),
             "StatusCode": columns.spellings(self._words(SPANS, "status.code"), STATUSES),
@@ -150,7 +136,7 @@ class _Spans:
 
     def _events(self, attributes: pa.MapArray) -> dict[str, pa.Array]:
         arrays = {
-            "Events.Timestamp": columns.timestamps(self._words(EVENTS, "time_unix_nano").view(np.uint64)),
+            "Events.Timestamp": columns.timestamps(self._times(EVENTS, "time_unix_nano")),
             "Events.Name": self._names(EVENTS, "name"),
             "Events.Attributes": attributes,
         }
@@ -177,10 +163,10 @@ class _Spans:
         words[owner, 0] = (resources.ends[found + 1] - begin) << 32 | begin
         return columns.names(resources.values, words, 0, self.resource_of)[0]
 
-    def _attributes(self, owner: str, path: str) -> Attributes:
-        window = self.window
-        first = window.first(owner, path)
+    def _attributes(self, owner: str) -> Attributes:
+        window, path = self.window, ATTRIBUTES_OF[owner]
         key, value = (window.word(path, column) for column in PAIR)
+        first = window.first(owner, path)
         attributes = columns.attributes(window.chunk, window.rows[path], key, value, first, self.keys)
         self.repaired += attributes.repaired
         return attributes
@@ -188,17 +174,21 @@ class _Spans:
     def _words(self, path: str, column: str) -> Words:
         return self.window.rows[path][:, self.window.word(path, column)]
 
+    def _times(self, path: str, column: str) -> npt.NDArray[np.uint64]:
+        return self._words(path, column).view(np.uint64)
+
     def _ids(self, path: str, column: str) -> pa.StringArray:
-        length = 16 if column == "trace_id" else 8
-        return columns.ids(self.window.chunk, self.window.rows[path], self.window.word(path, column), length)
+        length = IDS["trace_id" if column == "trace_id" else "span_id"]
+        return columns.ids(*self._place(path, column), length)
 
     def _names(self, path: str, column: str, owners: Codes | None = None) -> pa.DictionaryArray:
-        return self._count(
-            columns.names(self.window.chunk, self.window.rows[path], self.window.word(path, column), owners)
-        )
+        return self._count(columns.names(*self._place(path, column), owners))
 
     def _texts(self, path: str, column: str) -> pa.StringArray:
-        return self._count(columns.texts(self.window.chunk, self.window.rows[path], self.window.word(path, column)))
+        return self._count(columns.texts(*self._place(path, column)))
+
+    def _place(self, path: str, column: str) -> tuple[Bytes, Words, int]:
+        return self.window.chunk, self.window.rows[path], self.window.word(path, column)
 
     def _count(self, made: tuple[pa.Array, int]) -> pa.Array:
         array, repaired = made
@@ -207,18 +197,18 @@ class _Spans:
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Where to cut, so that the resource attributes of each part stay below MAX_REPEATED_BYTES."""
-        cost = np.cumsum(self.resources.cost()[self.resource_of])
-        begin, count = 0, len(self.resource_of)
-        while begin < count or count == 0:
-            spent = cost[begin - 1] if begin else 0
-            end = max(int(np.searchsorted(cost, spent + MAX_REPEATED_BYTES, "right")), min(begin + 1, count))
-            yield begin, end
-            if end == count:
-                return
+        spent = np.cumsum(self.resources.cost()[self.resource_of])
+        begin, count = 0, len(spent)
+        while begin < count or begin == 0:
+            bound = (spent[begin - 1] if begin else 0) + MAX_REPEATED_BYTES
+            end = max(int(np.searchsorted(spent, bound, "right")), begin + 1)
+            yield begin, min(end, count)
             begin = end
 
     def records(self, begin: int, end: int) -> pa.RecordBatch:
         resources = self.resources.repeat(self.resource_of[begin:end]).array(self.names)
-        arrays = {name: array.slice(begin, end - begin) for name, array in self.arrays.items()}
-        arrays["ResourceAttributes"] = resources
+        arrays = self.arrays
+        if end - begin < len(self.resource_of):
+            arrays = {name: array.slice(begin, end - begin) for name, array in arrays.items()}
+        arrays = {**arrays, "ResourceAttributes": resources}
         return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)

@@ -25,7 +25,7 @@
   async function refresh() {
     if (document.hidden || busy()) return;
     try {
-      const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(5_000) });
+      const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(5_000) });
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (answer.ok && !busy() && next.querySelector("main[data-live]")) swap(next);
     } catch {

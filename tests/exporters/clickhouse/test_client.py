@@ -17,7 +17,7 @@ UPDATE = {
     "IncidentId": "i1",
     "At": AT,
     "Status": "investigating",
-    "Body": "It's \"broken\"\n\\ 🙂",
+    "Body": 'It\'s "broken"\n\\ 🙂',
     "Automatic": True,
     "Author": "",
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporters.clickhouse.embedded_statement import first_word, output_format, split_insert
+from exporters.clickhouse.embedded.statement import first_word, output_format, split_insert
 
 INSERTS = {
     "data begin after the format's line": (b"INSERT INTO t FORMAT CSV\n1,2\n", "CSV", b"1,2\n"),

@@ -22,11 +22,11 @@ from urllib.parse import parse_qsl
 
 import lz4.frame  # type: ignore[import-untyped]
 
-from exporters.clickhouse.embedded_body import Body, Budget, Receive
-from exporters.clickhouse.embedded_engine import Engine, Result
-from exporters.clickhouse.embedded_errors import Code, EngineError, refusal, status_of
-from exporters.clickhouse.embedded_request import Account, Request, authenticate, check_revision, statement_of
-from exporters.clickhouse.embedded_statement import output_format
+from exporters.clickhouse.embedded.body import Body, Budget, Receive
+from exporters.clickhouse.embedded.engine import Engine, Result
+from exporters.clickhouse.embedded.errors import Code, EngineError, refusal, status_of
+from exporters.clickhouse.embedded.request import Account, Request, authenticate, check_revision, statement_of
+from exporters.clickhouse.embedded.statement import output_format
 
 logger = logging.getLogger(__name__)
 

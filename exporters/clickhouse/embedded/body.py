@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import lz4.frame  # type: ignore[import-untyped]
 
-from exporters.clickhouse.embedded_errors import Code, refusal
+from exporters.clickhouse.embedded.errors import Code, refusal
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from email.message import Message
 from itertools import accumulate
 
-from exporters.clickhouse.embedded_engine import Statement
-from exporters.clickhouse.embedded_errors import Code, refusal
-from exporters.clickhouse.embedded_statement import split_insert
+from exporters.clickhouse.embedded.engine import Statement
+from exporters.clickhouse.embedded.errors import Code, refusal
+from exporters.clickhouse.embedded.statement import split_insert
 
 _DEFAULT_FORMAT = "TabSeparated"
 _CUSTOM_SERIALIZATION = 54454

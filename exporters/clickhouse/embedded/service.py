@@ -2,31 +2,21 @@
 
 In: HTTP on loopback, from any ClickHouse client. Out: ClickHouse's answers. So there is one way to reach the store,
 be it embedded, a server or a cluster. Promised: one process owns the directory; an INSERT answered is stored, also
-after `kill -9`; the next start needs no cleaning up. It wants a process of its own:
-
-    python -m exporters.clickhouse.embedded --directory data --port 0
-
-which takes passwords from the environment, prints its address as one line of JSON once it answers, and ends on SIGTERM.
+after `kill -9`; the next start needs no cleaning up. It wants a process of its own.
 """
 
-import argparse
-import ipaddress
-import json
 import logging
-import os
-import signal
 import socket
-import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
 
-from exporters.clickhouse.embedded_engine import Engine, Limits
-from exporters.clickhouse.embedded_http import Bounds, Interface
-from exporters.clickhouse.embedded_request import Account
+from exporters.clickhouse.embedded.engine import Engine, Limits
+from exporters.clickhouse.embedded.http import Bounds, Interface
+from exporters.clickhouse.embedded.request import Account
+from pipeline.config import is_loopback
 from pipeline.errors import PermanentError
 
 logger = logging.getLogger(__name__)
@@ -150,53 +140,8 @@ class _Server(uvicorn.Server):
         self.answers.set()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; 0 when it ended as asked, 1 when it could not start."""
-    settings = _settings(arguments)
-    stop = threading.Event()
-    engine = EmbeddedClickHouse(settings)
-    try:
-        engine.start()
-    except PermanentError as exc:
-        sys.stderr.write(f"{exc}\n")
-        return 1
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    sys.stdout.write(json.dumps({"address": engine.address}) + "\n")
-    sys.stdout.flush()
-    stop.wait()
-    engine.shutdown()
-    return 0
-
-
-def _settings(arguments: Sequence[str] | None) -> EmbeddedSettings:
-    parser = argparse.ArgumentParser(prog="python -m exporters.clickhouse.embedded", description=__doc__.split("\n")[0])
-    parser.add_argument("--directory", type=Path, required=True, help="where the data are")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8123, help="0 for any free one")
-    parser.add_argument("--insecure", action="store_true", help="listen elsewhere than on loopback")
-    parser.add_argument("--limits", type=json.loads, default={}, help="other settings by name, as a JSON object")
-    given = parser.parse_args(arguments)
-    return EmbeddedSettings(
-        directory=given.directory,
-        host=given.host,
-        port=given.port,
-        insecure=given.insecure,
-        password=_from_environment("ANDON_CLICKHOUSE_PASSWORD"),
-        readonly_password=_from_environment("ANDON_CLICKHOUSE_READONLY_PASSWORD"),
-        **given.limits,
-    )
-
-
-def _from_environment(name: str) -> str:
-    password = os.environ.get(name, "")
-    if not password:
-        raise SystemExit(f"expected a password in the environment variable {name}, got none")
-    return password
-
-
 def _check(settings: EmbeddedSettings) -> None:
-    if not settings.insecure and not _is_loopback(settings.host):
+    if not settings.insecure and not is_loopback(f"{settings.host}:0"):
         raise PermanentError(
             f"expected a loopback address to listen on, got {settings.host}: its HTTP is not encrypted. "
             "Say insecure if whoever can reach it may"
@@ -205,15 +150,6 @@ def _check(settings: EmbeddedSettings) -> None:
         raise PermanentError(f"expected two different users, got {settings.username} for both")
     if not settings.password or not settings.readonly_password:
         raise PermanentError("expected a password for each user, got an empty one")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _listen(settings: EmbeddedSettings) -> socket.socket:
@@ -253,8 +189,3 @@ def _bounds(settings: EmbeddedSettings) -> Bounds:
         queue_timeout_s=settings.queue_timeout_s,
         body_silence_s=settings.body_silence_s,
     )
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
-    sys.exit(main())

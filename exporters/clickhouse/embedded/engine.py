@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from xml.sax.saxutils import escape
 
-from exporters.clickhouse.embedded_errors import Code, EngineError, refusal
-from exporters.clickhouse.embedded_statement import Insert, first_word
+from exporters.clickhouse.embedded.errors import Code, EngineError, refusal
+from exporters.clickhouse.embedded.statement import Insert, first_word
 from pipeline.errors import PermanentError
 
 _GRANTS = (
