@@ -22,6 +22,9 @@ def configure_logging(part: str) -> None:
     handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)-7s {part}: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.INFO)
+    # They tell of every connection that is refused; we say once that the store is away, and once that it is back.
+    for name in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def run(component: Component, *, ready: Callable[[], str], lifeline: bool) -> None:

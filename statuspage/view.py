@@ -287,7 +287,7 @@ def incident_view(incident: Incident, snapshot: Snapshot, now: datetime) -> Inci
     drawing = draw(curve, started_at=incident.started_at, ended_at=ended) if curve and curve.points else None
     title = component.title if component else incident.component
     promised = words.target_percent(curve.target) if curve else ""
-    lowest = _lowest(drawing, now)
+    lowest = _lowest(drawing, incident.started_at)
     return IncidentView(
         incident=incident,
         component=title,
@@ -301,7 +301,7 @@ def incident_view(incident: Incident, snapshot: Snapshot, now: datetime) -> Inci
         drawing=drawing,
         drawing_label=f"Share of good requests to {title}, promised {promised}. {lowest.capitalize()}".strip(),
         curve_from=words.when(curve.start, now) if curve else "",
-        curve_to=words.when(curve.end, now) if curve else "",
+        curve_to=words.when(curve.end, curve.start) if curve else "",
         promised=promised,
         lowest=lowest,
         updates=tuple(_update(update, incident) for update in incident.updates),
@@ -330,11 +330,11 @@ def _people(incident: Incident) -> str:
     return f"{words.count(incident.valid - incident.good)} of {words.count(incident.valid)} requests {did}"
 
 
-def _lowest(drawing: Drawing | None, now: datetime) -> str:
+def _lowest(drawing: Drawing | None, began: datetime) -> str:
     if drawing is None or drawing.lowest is None:
         return ""
     point = drawing.lowest
-    return f"lowest {words.percent(Fraction(point.good, point.valid), 1)} at {words.when(point.at, now)}"
+    return f"lowest {words.percent(Fraction(point.good, point.valid), 1)} at {words.when(point.at, began)}"
 
 
 def _update(update: Update, incident: Incident) -> UpdateView:

@@ -1,6 +1,7 @@
 """The arrays that kernels take, and how they are made.
 
-In: bytes of a chunk, or a size. Out: numpy arrays of few types, so that each kernel is compiled once. Promised: nothing is copied.
+In: bytes of a chunk, or a size. Out: numpy arrays of few types, so that each kernel is compiled once. Promised: nothing
+is copied.
 """
 
 from mmap import mmap
@@ -31,7 +32,7 @@ def frozen(array: Bytes) -> Bytes:
 
 
 def fresh(size: int, kind: type[Scalar]) -> npt.NDArray[Scalar]:
-    """Room for what goes into Arrow; what is large from Arrow's allocator, which keeps its pages: a fifth of decoding."""
+    """Room for what goes into Arrow; if large, from Arrow's allocator, which keeps its pages: a fifth of decoding."""
     if size < LARGE:
         return np.empty(size, kind)
     return np.frombuffer(pa.allocate_buffer(size * np.dtype(kind).itemsize), kind)

@@ -1,7 +1,7 @@
 """Arrow arrays from rows of words: a function for each kind of column.
 
-In: the bytes of a chunk, rows of a table, and the word in a row that holds the column. Out: Arrow arrays with buffers of
-their own, so that the chunk may go. Promised: text in them is UTF-8.
+In: the bytes of a chunk, rows of a table, and the word in a row that holds the column. Out: Arrow arrays with buffers
+of their own, so that the chunk may go. Promised: text in them is UTF-8.
 """
 
 # ruff: noqa: PLR0917 - kernels take arrays, not objects
@@ -95,7 +95,7 @@ def write_repeated(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """Attribute lists: list n has the pairs from `first[n]` to `first[n + 1]`, value i is `values[ends[i]:ends[i + 1]]`."""
+    """Attribute lists: list n has pairs `first[n]` to `first[n + 1]`, and value i is `values[ends[i]:ends[i + 1]]`."""
 
     first: Codes
     keys: Codes
@@ -112,7 +112,8 @@ class Attributes:
 
     def cost(self) -> Words:
         """What each list takes in Arrow, in bytes: its values, and for each a code and an offset."""
-        return np.diff(self.ends[self.first]).astype(np.int64) + 8 * np.diff(self.first)
+        cost: Words = np.diff(self.ends[self.first]).astype(np.int64) + 8 * np.diff(self.first)
+        return cost
 
     def repeat(self, owners: Codes) -> "Attributes":
         """List `owners[n]` for each n."""
@@ -167,9 +168,7 @@ def lists(first: Codes, values: pa.Array) -> pa.ListArray:
 
 def timestamps(nanoseconds: npt.NDArray[np.uint64]) -> pa.TimestampArray:
     """Nanoseconds since 1970; what passes the year 2262 stays there."""
-    return pa.Array.from_buffers(
-        TIMESTAMP, len(nanoseconds), [None, pa.py_buffer(np.minimum(nanoseconds, LATEST))]
-    )
+    return pa.Array.from_buffers(TIMESTAMP, len(nanoseconds), [None, pa.py_buffer(np.minimum(nanoseconds, LATEST))])
 
 
 def spellings(values: Words, known: pa.StringArray) -> pa.DictionaryArray:

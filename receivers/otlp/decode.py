@@ -1,9 +1,10 @@
 """OTLP traces: from the bytes of requests to Arrow record batches with the columns of `otel_traces`.
 
-In: one `ExportTraceServiceRequest`, or many concatenated, which is the same thing to protobuf; so a whole spool chunk, whose frame
-headers are fields that no message has. Out: counts (`scan_traces`), the canonical form (`normalise_traces`), or one row a span
-(`decode_traces`). Promised: rows in wire order, the same for the same bytes; a span without valid ids is left out and counted, by scan
-and decode alike; the batches do not refer to the chunk; no Python object per span, and memory bounded for any input.
+In: one `ExportTraceServiceRequest`, or many concatenated, which is the same thing to protobuf; so also a whole spool
+chunk, whose frame headers are fields that no message has. Out: counts (`scan_traces`), the canonical form
+(`normalise_traces`), or a row for each span (`decode_traces`). Promised: rows in wire order, the same for the same
+bytes; a span without valid ids is left out and counted, by scan and decode alike; batches do not refer to the chunk; no
+Python object per span, and memory bounded for any input.
 """
 
 from collections import deque
@@ -26,9 +27,9 @@ from receivers.otlp.wire import MalformedError
 class Scan:
     """What admission needs to know of a request.
 
-    `spans` counts all, `rejected_spans` those without valid ids or with more than `wire.ITEM_ROWS` attributes, events or links.
-    `inherited_bytes` is what repeating resource and scope for every span costs. A request that is not `canonical` must pass
-    `normalise_traces` before it may be decoded. `rows` has the accepted rows of each table.
+    `spans` counts all, `rejected_spans` those without valid ids or with more than `wire.ITEM_ROWS` attributes, events
+    or links. `inherited_bytes` is what repeating resource and scope for every span costs. A request that is not
+    `canonical` must pass `normalise_traces` before it may be decoded. `rows` has the accepted rows of each table.
     """
 
     spans: int
@@ -71,7 +72,7 @@ def normalise_traces(body: bytes) -> bytes:
 
 
 def decode_traces(chunk: Chunk) -> Iterator[DecodedSpans]:
-    """The rows of all requests in `chunk`, in wire order, in as few batches as the bounds on memory allow; at least one.
+    """The spans of all requests in `chunk`, in wire order, in as few batches as memory allows; at least one.
 
     Raises:
         MalformedError: as `scan_traces`, or a request is not canonical.

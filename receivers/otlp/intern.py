@@ -40,9 +40,9 @@ def find(source: Bytes, begin: int, size: int, value: int, slots: Codes, words: 
     slot = value & mask
     while slots[slot] != 0:
         code = slots[slot] - 1
-        if hashes[code] == value and words[code] >> 32 == size:
-            if equal(source, words[code] & LOW, source, begin, size):
-                break
+        same = hashes[code] == value and words[code] >> 32 == size
+        if same and equal(source, words[code] & LOW, source, begin, size):
+            break
         slot = (slot + 1) & mask
     return slot
 
@@ -63,7 +63,15 @@ def grown(slots: Codes, words: Words, hashes: Words, after: Codes) -> tuple[Code
 
 @kernel
 def intern(
-    source: Bytes, rows: Words, column: int, seed: Words, slots: Codes, words: Words, hashes: Words, used: int, codes: Codes
+    source: Bytes,
+    rows: Words,
+    column: int,
+    seed: Words,
+    slots: Codes,
+    words: Words,
+    hashes: Words,
+    used: int,
+    codes: Codes,
 ) -> tuple[Codes, Words, Words, int]:
     """Fill `codes`; returns the table, larger where it had to grow.
 

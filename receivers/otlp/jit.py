@@ -1,8 +1,8 @@
 """What every kernel shares: one decorator, and the type of its numbers.
 
-In: a function over numpy arrays and 64-bit integers. Out: the same function, compiled at its first call, cached on disk,
-run without the interpreter's lock; `function.py_func` stays its slow twin. Promised: nothing is compiled while importing,
-and a read-only installation moves the cache to ~/.cache/andon instead of failing.
+In: a function over numpy arrays and 64-bit integers. Out: the same function, compiled at its first call, cached on
+disk, run without the interpreter's lock; `function.py_func` stays its slow twin. Promised: nothing is compiled while
+importing, and a read-only installation moves the cache to ~/.cache/andon instead of failing.
 
 Kernels loop with `while` where a loop is short: numba's `range` with a step costs more than a handful of rounds.
 """

@@ -1,7 +1,7 @@
 """Unaligned words and blocks of bytes inside kernels, which plain indexing would move one byte at a time.
 
-In and out: byte arrays. Callers have checked the bounds; under NUMBA_BOUNDSCHECK=1 every access checks them once more and
-raises IndexError, so that a test run shows what production would have overwritten.
+In and out: byte arrays. Callers have checked the bounds; under NUMBA_BOUNDSCHECK=1 every access checks them once more
+and raises IndexError, so that a test run shows what production would have overwritten.
 """
 
 # ruff: noqa: ARG001, PLR2004 - numba calls the typers by its own signatures; a word has 8 bytes

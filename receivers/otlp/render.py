@@ -1,4 +1,4 @@
-"""Attribute values as strings, as the OpenTelemetry specification has it (common: AnyValue representation for non-OTLP protocols).
+"""Attribute values as strings, as OpenTelemetry's common specification represents an AnyValue where OTLP is not spoken.
 
 In: rows whose value is a oneof column (kind, word) of `AnyValue`. Out: offsets and bytes of their strings:
 
@@ -8,18 +8,23 @@ In: rows whose value is a oneof column (kind, word) of `AnyValue`. Out: offsets 
     double  JSON number, NaN,          map     bytes are base64 strings and empty is null
             Infinity, -Infinity
 
-Numbers are spelled as JavaScript does (1, 0.1, 1e+21), which is also what the collector writes. Strings, integers and bools, that is
-nearly all, are written by a kernel; the rest goes through Python once for each distinct value.
+Numbers are spelled as JavaScript does (1, 0.1, 1e+21), which is what the collector writes too. Strings, integers and
+bools, nearly all there is, are written by a kernel, doubles by Arrow, and the rest by Python once for each distinct
+value.
 """
+
+# ruff: noqa: PLR0917, PLR1714, SIM109 - kernels take arrays, not objects, and compare integers
 
 import base64
 import json
 import math
-import struct
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
 from receivers.otlp.arrays import Bytes, Codes, Words, as_array, fresh, frozen
@@ -38,6 +43,8 @@ MAP: int = AnyValue.KVLIST_VALUE_FIELD_NUMBER
 BYTES: int = AnyValue.BYTES_VALUE_FIELD_NUMBER
 ASIDE = 255  # rendered already: the word is a slice of the aside buffer. No field has this number
 LONGEST_INT = 20
+SHORTEST_EXPONENT, LONGEST_EXPONENT = -6, 20  # of numbers written without one
+PLAIN = 1e15  # below it Arrow too writes no exponent
 MINUS, ZERO = ord("-"), ord("0")
 TRUE, FALSE, NOTHING = as_array(b"true"), as_array(b"false"), as_array(b"")
 
@@ -80,7 +87,7 @@ def write_int(to: Bytes, at: int, value: int) -> int:
 
 @kernel
 def write_values(source: Bytes, aside: Bytes, rows: Words, column: int, offsets: Codes, to: Bytes, roomy: int) -> int:
-    """Write each value and where it begins; returns how many strings were repaired, or -1 for that being more than there is room."""
+    """Write each value and where it begins; returns how many were repaired, or -1 if there was no room for that."""
     at, repaired = 0, 0
     for row in range(rows.shape[0]):
         offsets[row] = at
@@ -110,11 +117,10 @@ def write(source: Bytes, rows: Words, column: int) -> tuple[Codes, Bytes, int]:
     need, count = survey(rows, column, slow)
     aside = NOTHING
     if count:
-        rows = rows.copy()  # the window's own rows may be carried into the next, where this aside buffer is gone
-        aside = _render_aside(source, rows, column, slow[:count])
-        need += int((rows[slow[:count], column + 1] >> 32).sum())
-    offsets = fresh(len(rows) + 1, np.int32)
-    to = fresh(need, np.uint8)
+        rows = rows.copy()  # the window's own may be carried into the next, where this aside buffer is gone
+        aside = _set_aside(source, rows, column, slow[:count])
+        need += len(aside)
+    offsets, to = fresh(len(rows) + 1, np.int32), fresh(need, np.uint8)
     repaired = write_values(source, aside, rows, column, offsets, to, 0)
     if repaired < 0:
         to = fresh(need * GROWTH, np.uint8)
@@ -122,37 +128,49 @@ def write(source: Bytes, rows: Words, column: int) -> tuple[Codes, Bytes, int]:
     return offsets, frozen(to[: offsets[-1]]), repaired
 
 
-def _render_aside(source: Bytes, rows: Words, column: int, slow: Words) -> Bytes:
-    """The strings of the `slow` rows one after another, each distinct value once; the rows become slices of it."""
-    kinds, values = rows[slow, column], rows[slow, column + 1]
-    words = np.empty(len(slow), np.int64)
-    known: dict[tuple[int, bytes], int] = {}
-    aside = bytearray()
-    for at, (kind, value) in enumerate(zip(kinds.tolist(), values.tolist(), strict=True)):
-        content = value.to_bytes(8, "little", signed=True) if kind == DOUBLE else _slice(source, value)
+def _set_aside(source: Bytes, rows: Words, column: int, slow: Words) -> Bytes:
+    """Render the `slow` rows into a buffer aside, of which they become slices."""
+    double = rows[slow, column] == DOUBLE
+    slow = np.concatenate((slow[double], slow[~double]))
+    doubles, others = np.split(rows[slow, column + 1], [np.count_nonzero(double)])
+    spelled = _others(source, rows[slow[len(doubles) :], column], others)
+    texts = pa.concat_arrays([_doubles(doubles.view(np.float64)), pa.array(spelled, pa.string())])
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(slow) + 1).astype(np.int64)
+    rows[slow, column], rows[slow, column + 1] = ASIDE, np.diff(ends) << 32 | ends[:-1]
+    return as_array(memoryview(content)[: ends[-1]])
+
+
+def _doubles(values: npt.NDArray[np.float64]) -> pa.StringArray:
+    """Arrow spells as `number` does, save for what is not finite and from 1e15 to 1e21."""
+    texts = pa.array(values).cast(pa.string())
+    odd = ~(np.abs(values) < PLAIN)
+    return pc.replace_with_mask(texts, odd, pa.array([number(value) for value in values[odd].tolist()], pa.string()))
+
+
+def _others(source: Bytes, kinds: Words, words: Words) -> list[str]:
+    """Bytes, arrays and maps, each distinct one rendered once."""
+    known: dict[tuple[int, bytes], str] = {}
+    texts = []
+    for kind, word in zip(kinds.tolist(), words.tolist(), strict=True):
+        content = source[word & LOW : (word & LOW) + (word >> 32)].tobytes()
         if (kind, content) not in known:
-            text = RENDER[kind](content).encode()
-            known[kind, content] = len(text) << 32 | len(aside)
-            aside += text
-        words[at] = known[kind, content]
-    rows[slow, column], rows[slow, column + 1] = ASIDE, words
-    return as_array(bytes(aside))
-
-
-def _slice(source: Bytes, word: int) -> bytes:
-    begin = word & LOW
-    return source[begin : begin + (word >> 32)].tobytes()
+            known[kind, content] = RENDER[kind](content)
+        texts.append(known[kind, content])
+    return texts
 
 
 def number(value: float) -> str:
-    """A double as JavaScript spells it (ECMA-262, Number::toString): the shortest digits that read back as the same double."""
+    """A double as JavaScript spells it (ECMA-262, Number::toString): the fewest digits that read back as the same."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     text = repr(value)
     if "e" not in text:
         return text.removesuffix(".0")
     mantissa, exponent = text.split("e")
-    return _plain(mantissa, int(exponent)) if -7 < int(exponent) < 21 else f"{mantissa}e{int(exponent):+d}"
+    if SHORTEST_EXPONENT <= int(exponent) <= LONGEST_EXPONENT:
+        return _plain(mantissa, int(exponent))
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def _plain(mantissa: str, exponent: int) -> str:
@@ -200,7 +218,6 @@ JSON: dict[str, Callable[[Any], str]] = {
     "bytes_value": lambda value: f'"{_base64(value)}"',
 }
 RENDER: dict[int, Callable[[bytes], str]] = {
-    DOUBLE: lambda content: number(struct.unpack("<d", content)[0]),
     ARRAY: lambda content: _json_array(tolerant(ArrayValue).FromString(content)),
     MAP: lambda content: _json_map(tolerant(KeyValueList).FromString(content)),
     BYTES: _base64,

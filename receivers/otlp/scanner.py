@@ -22,9 +22,9 @@ ROOT = 1  # the node compiled first
 class Counts:
     """What a scan learns of a message.
 
-    `rows` has each table's rows without those of rejected items, which `rejected` counts. `inherited_bytes` sums over the
-    accepted items the bytes of the messages they inherit (resource and scope): what repeating these for each item costs.
-    `canonical` is false for legal forms that must be rewritten before they can be laid into rows.
+    `rows` has each table's rows without those of rejected items, which `rejected` counts. `inherited_bytes` sums over
+    the accepted items the bytes of the messages they inherit (resource and scope): what repeating these for each item
+    costs. `canonical` is false for legal forms that must be rewritten before they can be laid into rows.
     """
 
     rows: Mapping[str, int]

@@ -5,16 +5,16 @@ columns wanted. Out: a `Program`, in which every wanted repeated message is a ta
 Promised: nothing here knows a field number; another signal is another call of `compile_program`.
 
 A path names fields from the root, `resource_spans.scope_spans.spans`. A column's path starts at its table's message and
-runs through singular messages, which are inlined into its row: `status.code`. It may end at a oneof, `value.value`: such
-a column takes two words, which member was set and what it held. What is not wanted is still checked for its form.
+runs through singular messages, which are inlined into its row: `status.code`. It may end at a oneof, `value.value`:
+such a column takes two words, which member was set and what it held. What is not wanted is still checked for its form.
 
-A program is a graph of nodes, one for each message type in its place. `lut[node * TAGS + tag]` is the step to take for a
-tag met in that node, packed into one word:
+A program is a graph of nodes, one for each message type in its place. `lut[node * TAGS + tag]` is the step to take for
+a tag met in that node, packed into one word:
 
     bits  0-3  4      5      6      7        8-15    16-23  24-31  32-39  40-47    48-55
-          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  bytes of a packed element, 0 for varints
+          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  size of a packed element
 
-`sets` and `forbids` are bits that a message remembers: a field that forbids what was set before is not in canonical form.
+`sets` and `forbids` are bits that a message remembers: a field that forbids what was set before makes it non-canonical.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,8 +70,8 @@ class Program:
     """What the kernel needs to know of a signal.
 
     `places` puts the tables, in their order, into an arena of one row each that only counts; `children` lists (parent
-    table, child table, parent's word), sorted; `checks` lists (word, length) of the item's ids, which must have that length
-    and not be all zero; `spine` are the tables from the root to the item, which is the last.
+    table, child table, parent's word), sorted; `checks` lists (word, length) of the item's ids, which must have that
+    length and not be all zero; `spine` are the tables from the root to the item, which is the last.
     """
 
     lut: Words
@@ -162,7 +162,7 @@ def _wire_type(field_: FieldDescriptor) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class _Compiler:
-    """Builds nodes, depth first. Node 0 knows no field; nodes outside of all tables are shared by type, so recursion ends.
+    """Builds nodes, depth first. Node 0 knows no field; nodes outside of all tables are shared, so recursion ends.
 
     `table` is the table whose row a message is part of, "" above all tables, None for what is only checked.
     """

@@ -3,9 +3,10 @@
 In: a `scanner.Window` filled by a program that wants WANTED. Out: record batches, one row a span. Promised: resource
 attributes, which are repeated for every span, make further batches rather than one of more than MAX_REPEATED_BYTES.
 
-Where the collector leaves room: duplicate keys in one attribute list stay as they came, and the first `service.name` names
-the service; a kind or status without a name counts as unset; a span that ends before it starts took no time; ids of parents
-and links that are not ids are empty; key_strindex and string_value_strindex, which belong to profiles, count as absent.
+Where the collector leaves room: duplicate keys in one attribute list stay as they came, and the first `service.name`
+names the service; a kind or status without a name counts as unset; a span that ends before it starts took no time; ids
+of parents and links that are not ids are empty; key_strindex and string_value_strindex, which belong to profiles, count
+as absent.
 """
 
 from collections.abc import Iterator

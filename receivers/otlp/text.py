@@ -60,7 +60,7 @@ def repair(to: Bytes, at: int, source: Bytes, begin: int, end: int) -> int:
 
 @kernel
 def write_text(to: Bytes, at: int, source: Bytes, begin: int, size: int, roomy: int) -> tuple[int, int]:
-    """Write one string; returns (where it ends, 1 if it was repaired), or (-1, 0) if it must be and `to` is not `roomy`.
+    """Write one string; returns (where it ends, 1 if repaired), or (-1, 0) if it must be and `to` is not `roomy`.
 
     Copies whole words and looks at their high bits on the way, so that ASCII, which is nearly all, is read once.
     """

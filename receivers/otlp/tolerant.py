@@ -1,7 +1,7 @@
 """Protobuf messages whose strings are bytes, so that one string that is not UTF-8 does not cost its whole request.
 
-In: a generated message class. Out: its twin, from the same descriptors with every `string` declared `bytes`, which has the
-same wire form.
+In: a generated message class. Out: its twin, from the same descriptors with every `string` declared `bytes`, which has
+the same wire form.
 """
 
 from functools import cache

@@ -1,9 +1,9 @@
 """The scan: one kernel that walks protobuf bytes by a compiled program and lays what is wanted into rows of words.
 
-In: bytes that may be anything, and the tables of a `schema.Program`. Out: rows of 64-bit words in an arena, or only their
-number; or the offset and reason why the bytes are malformed. Promised: accepts what protobuf's own parser accepts, save
-that text need not be UTF-8; reads only inside the chunk and writes only inside the arena, whatever the bytes; never
-recurses, and allocates nothing.
+In: bytes that may be anything, and the tables of a `schema.Program`. Out: rows of 64-bit words in an arena, or only
+their number; or the offset and reason why the bytes are malformed. Promised: accepts what protobuf's own parser
+accepts, save that text need not be UTF-8; reads only inside the chunk and writes only inside the arena, whatever the
+bytes; never recurses, and allocates nothing.
 
     chunk   ...│trace_id        │..│name    │........           the arena
                 ▲                   ▲                             ┌───────────────────────┐
@@ -61,7 +61,9 @@ MAX_CHUNK = 1 << 28  # bytes: text grows at most sixfold on its way to Arrow, wh
 ITEM_ROWS = 1 << 16  # of one table below one item; SDKs stop at 128 attributes, events and links
 LOW = 0xFFFFFFFF  # the half of a slice word that is the offset
 
-(DONE, FULL, TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED, TOO_MANY) = range(10)
+(DONE, FULL, TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED, TOO_MANY) = range(
+    10
+)
 REASONS = {
     TRUNCATED: "a field that ends after its message",
     LONG_VARINT: "a varint of more than 10 bytes",
@@ -76,7 +78,7 @@ REASONS = {
 # The state that one call leaves for the next.
 POS, DEPTH, MARK_POS, MARK_DEPTH, IN_ITEM, OVERSIZE, REJECTED, NOT_CANONICAL, INHERITED = range(9)
 STATE_WORDS = 9
-# A frame: where its message ends, its node and row, the fields seen, the group it is, the bytes that items inherit from it.
+# A frame: where its message ends, its node and row, fields seen, the group it is, the bytes that items inherit from it.
 END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED = range(6)
 FRAME_WORDS = 6
 
@@ -144,7 +146,7 @@ def bad_ids(chunk: Bytes, arena: Words, row: int, checks: Words) -> bool:
 @kernel
 def open_row(arena: Words, places: Words, children: Words, counts: Words, table: int) -> int:
     """A new row of zeros, with the number of its first child in each child table. Returns where it stands."""
-    row = places[table, BASE] + counts[table] * places[table, STEP]
+    row: int = places[table, BASE] + counts[table] * places[table, STEP]
     counts[table] += 1
     word, end = row, row + places[table, WIDTH]
     while word < end:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from fixtures.page_scenes import Serve
 from statuspage.app import StatusPage
@@ -131,7 +131,7 @@ def test_an_open_page_follows_what_happens(browser: Browser, serve: Serve, scene
         assert tab.title() == "Everything works · Acme status"
         show_instead(tab, page, later)
         tab.clock.run_for(11_000)
-        tab.wait_for_function("document.title.startsWith('Checkout is failing for some people')")
+        expect(tab).to_have_title("Checkout is failing for some people · Acme status")
         assert tab.locator("h1").inner_text() == "Checkout is failing for some people"
         assert tab.locator("#news").text_content() == "Checkout is failing for some people"
         assert "failing_for_some" in (tab.locator("link[rel=icon]").get_attribute("href") or "")

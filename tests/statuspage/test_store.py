@@ -116,7 +116,7 @@ def test_updates_come_newest_first_with_their_voice(scenes: dict[str, Snapshot])
 def test_words_that_statuspage_does_not_know_do_not_reach_the_page(store: Database) -> None:
     """Whoever wrote them."""
     seed(store.client, outage=True)
-    (row,) = store.client.query("SELECT * FROM incidents WHERE State = 'open'").to_pylist()
+    (row,) = store.client.query("SELECT * FROM incidents WHERE Title = 'Payment provider timeouts'").to_pylist()
     store.client.write("incidents", [row | {"Revision": 2, "Impact": "awful"}], token="awful")
     (said, *_) = store.client.query(f"SELECT * FROM incident_updates WHERE IncidentId = '{row['Id']}'").to_pylist()
     store.client.write("incident_updates", [said | {"Id": "odd", "Status": "panic", "At": NOW}], token="odd")

@@ -1,8 +1,9 @@
 """What the templates show."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
-from fixtures.page_facts import BEGAN, NOW, component, incident, live, snapshot, update
+from fixtures.page_facts import BEGAN, NOW, component, curve, incident, live, snapshot, update
 from statuspage.snapshot import Day
 from statuspage.states import DayLevel
 from statuspage.view import incident_view, page_view, promise_view
@@ -84,6 +85,28 @@ def test_an_incident_that_calmed_lasted_until_requests_were_good_again() -> None
     known = snapshot(component(live(0)), incidents=(incident(state="monitoring"),))
     view = incident_view(known.incidents[0], known, NOW)
     assert (plain(view.lasted), plain(view.good_again), view.open) == ("29 min", "14:31 UTC", True)
+
+
+def test_a_curve_of_another_day_names_the_day_once() -> None:
+    """The other times are of the same day."""
+    began = BEGAN - timedelta(days=3)
+    drawn = curve((0, 10, 10), (1, 5, 10))
+    past = incident(
+        started_at=began,
+        resolved_at=began + timedelta(minutes=5),
+        curve=replace(
+            drawn,
+            start=began,
+            end=began + timedelta(minutes=9),
+            points=tuple(replace(point, at=point.at - timedelta(days=3)) for point in drawn.points),
+        ),
+    )
+    view = incident_view(past, snapshot(component(live(0))), NOW)
+    assert [plain(text) for text in (view.curve_from, view.lowest, view.curve_to)] == [
+        "19 Nov, 14:02 UTC",
+        "lowest 50.0 % at 14:03 UTC",
+        "14:11 UTC",
+    ]
 
 
 def test_people_have_the_last_word_on_what_happened() -> None:

@@ -131,7 +131,7 @@ def test_concatenated_requests_decode_to_their_rows_one_after_the_other(first: b
 @settings(max_examples=60, deadline=None)
 @given(requests, requests)
 def test_normalising_keeps_the_meaning(first: Any, second: Any) -> None:
-    """Two resource_spans merged on the wire, split sub-messages and all, mean after normalising what protobuf says they mean."""
+    """Two resource_spans merged on the wire mean after normalising what protobuf says they mean."""
     split = b"".join(
         length_delimited(1, a.SerializeToString() + b.SerializeToString())
         for a, b in zip(first.resource_spans, second.resource_spans, strict=False)
@@ -192,7 +192,7 @@ def test_repeated_resources_make_more_batches_rather_than_a_huge_one(monkeypatch
 
 
 def test_what_was_mended_is_counted_once() -> None:
-    """A span that ends before it starts took no time; text that is not UTF-8 is repaired; spans without ids are left out."""
+    """Spans without ids left out, spans that end before they start, text that is not UTF-8."""
     (decoded,) = decode_traces(everything())
     assert decoded.records.column("Duration").to_pylist() == [0]
     assert (decoded.rejected, decoded.reversed) == (1, 1)
