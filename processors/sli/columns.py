@@ -99,13 +99,14 @@ class _Map:
         self._items = array.items.slice(self._first, int(self._offsets[-1]))
 
     def words(self, key: str, rows: int) -> Words:
-        """The values of `key`; where a span has it twice, the last one, as a reader of the map would."""
+        """The values of `key`; where a span has it twice, the first one, as ClickHouse's `map['key']` finds."""
         codes = np.full(rows, -1, np.int32)
         if key not in self._keys:
             return Words(codes, [])
         places = np.flatnonzero(self._codes == self._keys[key])
         encoded = self._items.take(pa.array(places)).dictionary_encode()
-        codes[np.searchsorted(self._offsets, places, side="right") - 1] = encoded.indices.to_numpy()
+        # Of several assignments to one place the last one stays: so from the last to the first.
+        codes[np.searchsorted(self._offsets, places[::-1], side="right") - 1] = encoded.indices.to_numpy()[::-1]
         return Words(codes, encoded.dictionary.to_pylist())
 
 

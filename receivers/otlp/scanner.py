@@ -14,7 +14,7 @@ from receivers.otlp.arrays import Bytes, Chunk, Codes, Words, as_array
 from receivers.otlp.schema import BASE, CAPACITY, STEP, WIDTH, Program
 from receivers.otlp.wire import MalformedError
 
-WINDOW_ROWS = 1 << 19  # of any one table; at least wire.ITEM_ROWS, so that every item that is not rejected fits
+WINDOW_ROWS = 1 << 18  # of any one table; at least wire.ITEM_ROWS, so that every item that is not rejected fits
 ROOT = 1  # the node compiled first
 
 

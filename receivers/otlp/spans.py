@@ -77,6 +77,10 @@ SCHEMA = pa.schema(
         "Links.Attributes": pa.list_(columns.ATTRIBUTES),
     }
 )
+NO_EVENTS, NO_LINKS = (
+    {each.name: pa.array([], each.type.value_type) for each in SCHEMA if each.name.startswith(prefix)}
+    for prefix in ("Events.", "Links.")
+)
 MAX_REPEATED_BYTES = 256 << 20  # of resource attributes in one record batch
 
 
@@ -131,27 +135,27 @@ class _Spans:
             "Duration": pa.array(np.where(end < start, np.uint64(0), end - start)),
             "StatusCode": columns.spellings(self._words(SPANS, "status.code"), STATUSES),
             "StatusMessage": self._texts(SPANS, "status.message"),
-            **self._events(attributes[EVENTS].array(self.names)),
-            **self._links(attributes[LINKS].array(self.names)),
+            **self._lists(EVENTS, self._events(attributes[EVENTS]) if len(window.rows[EVENTS]) else NO_EVENTS),
+            **self._lists(LINKS, self._links(attributes[LINKS]) if len(window.rows[LINKS]) else NO_LINKS),
         }
 
-    def _events(self, attributes: pa.MapArray) -> dict[str, pa.Array]:
-        arrays = {
+    def _events(self, attributes: Attributes) -> dict[str, pa.Array]:
+        return {
             "Events.Timestamp": columns.timestamps(self._times(EVENTS, "time_unix_nano")),
             "Events.Name": self._names(EVENTS, "name"),
-            "Events.Attributes": attributes,
+            "Events.Attributes": attributes.array(self.names),
         }
-        first = self.window.first(SPANS, EVENTS)
-        return {name: columns.lists(first, array) for name, array in arrays.items()}
 
-    def _links(self, attributes: pa.MapArray) -> dict[str, pa.Array]:
-        arrays = {
+    def _links(self, attributes: Attributes) -> dict[str, pa.Array]:
+        return {
             "Links.TraceId": self._ids(LINKS, "trace_id"),
             "Links.SpanId": self._ids(LINKS, "span_id"),
             "Links.TraceState": self._texts(LINKS, "trace_state"),
-            "Links.Attributes": attributes,
+            "Links.Attributes": attributes.array(self.names),
         }
-        first = self.window.first(SPANS, LINKS)
+
+    def _lists(self, path: str, arrays: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        first = self.window.first(SPANS, path)
         return {name: columns.lists(first, array) for name, array in arrays.items()}
 
     def _service_names(self) -> pa.DictionaryArray:

@@ -61,12 +61,11 @@ MAX_CHUNK = 1 << 28  # bytes: text grows at most sixfold on its way to Arrow, wh
 ITEM_ROWS = 1 << 16  # of one table below one item; SDKs stop at 128 attributes, events and links
 LOW = 0xFFFFFFFF  # the half of a slice word that is the offset
 
-(DONE, FULL, TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED, TOO_MANY) = range(
-    10
-)
+DONE, FULL = range(2)
+TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED, TOO_MANY = range(2, 10)
 REASONS = {
     TRUNCATED: "a field that ends after its message",
-    LONG_VARINT: "a varint of more than 10 bytes",
+    LONG_VARINT: "a varint of more than 10 bytes, or 5 in a tag or length",
     BAD_FIELD: "a field number of 0 or above 2^29",
     TOO_DEEP: f"more than {MAX_DEPTH} nested messages",
     STRAY_GROUP_END: "the end of a group that did not begin",
@@ -78,7 +77,7 @@ REASONS = {
 # The state that one call leaves for the next.
 POS, DEPTH, MARK_POS, MARK_DEPTH, IN_ITEM, OVERSIZE, REJECTED, NOT_CANONICAL, INHERITED = range(9)
 STATE_WORDS = 9
-# A frame: where its message ends, its node and row, fields seen, the group it is, the bytes that items inherit from it.
+# A frame: where its message ends, its node and row, fields seen, 0 or its group's field + 1, bytes that items inherit.
 END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED = range(6)
 FRAME_WORDS = 6
 
@@ -92,10 +91,10 @@ class MalformedError(PermanentError):
 
 
 @kernel
-def long_varint(chunk: Bytes, pos: int, end: int) -> tuple[int, int]:
-    """(value, where it ends), or (0, -reason)."""
+def long_varint(chunk: Bytes, pos: int, end: int, most: int) -> tuple[int, int]:
+    """(value, where it ends) of at most so many bytes, or (0, -reason)."""
     value, shift = int64(0), int64(0)
-    while shift < 70:
+    while shift < 7 * most:
         if pos >= end:
             return int64(0), int64(-TRUNCATED)
         byte = int64(chunk[pos])
@@ -122,7 +121,7 @@ def whole_elements(chunk: Bytes, pos: int, end: int, size: int) -> bool:
     if size != 0:
         return (end - pos) % size == 0
     while 0 <= pos < end:
-        _, pos = long_varint(chunk, pos, end)
+        _, pos = long_varint(chunk, pos, end, 10)
     return pos == end
 
 
@@ -206,7 +205,7 @@ def scan(
         tag = int64(chunk[pos])
         pos += 1
         if tag >= 128:
-            tag, pos = long_varint(chunk, start, end)
+            tag, pos = long_varint(chunk, start, end, 5)
             if pos < 0:
                 status, pos = -pos, start
                 break
@@ -233,7 +232,7 @@ def scan(
             size = int64(chunk[pos])
             pos += 1
             if size >= 128:
-                size, pos = long_varint(chunk, pos - 1, min(end, pos + 4))
+                size, pos = long_varint(chunk, pos - 1, end, 5)
             if pos < 0 or size < 0 or size > end - pos:
                 status, pos = -pos if pos < 0 else TRUNCATED, start
                 break
@@ -280,7 +279,7 @@ def scan(
             value = int64(chunk[pos])
             pos += 1
             if value >= 128:
-                value, pos = long_varint(chunk, pos - 1, end)
+                value, pos = long_varint(chunk, pos - 1, end, 10)
                 if pos < 0:
                     status, pos = -pos, start
                     break
@@ -303,9 +302,9 @@ def scan(
                 break
             keep(stack, depth, end, node, row, seen, group)
             depth += 1
-            node, seen, group = 0, 0, tag >> 3
+            node, seen, group = 0, 0, (tag >> 3) + 1
 
-        elif wire == GROUP_END and group != 0 and group == tag >> 3:
+        elif wire == GROUP_END and group == (tag >> 3) + 1:
             depth -= 1
             end, node, row, seen, group = frame(stack, depth)
 

@@ -1,8 +1,8 @@
 """What decoding costs, stage by stage, on one core: `python tests/bench/bench_decode.py`.
 
-In: 20 requests of 512 spans, 10 span attributes and 8 resource attributes each, concatenated as in a spool chunk. Out: a
-table of microseconds per span, the best of many rounds, each stage including those above it; beside them what protobuf's own
-parser takes for the same bytes, and the obvious decoder that makes an object and a row of Python for each span.
+In: 20 requests of 512 spans, 10 span attributes and 8 resource attributes each, concatenated as in a spool chunk. Out:
+a table of microseconds per span, the best of many rounds, each stage including those above it; beside them what
+protobuf's own parser takes for the same bytes, and the obvious decoder that makes objects and a row for each span.
 """
 
 import sys
@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import pyarrow as pa  # noqa: E402
-from fixtures.otlp_bodies import ordinary  # noqa: E402
-from fixtures.otlp_reference import reference_rows  # noqa: E402
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest  # noqa: E402
 
+from fixtures.otlp_bodies import ordinary  # noqa: E402
+from fixtures.otlp_reference import reference_rows  # noqa: E402
 from receivers.otlp import scanner, spans  # noqa: E402
 from receivers.otlp.decode import decode_traces, program, scan_traces, warm_up  # noqa: E402
 

@@ -269,7 +269,7 @@ def test_memory_does_not_grow_with_the_number_of_empty_messages(unit: bytes) -> 
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 400 << 20
+    assert peak < 200 << 20
 
 
 def test_nothing_is_compiled_after_the_warm_up() -> None:

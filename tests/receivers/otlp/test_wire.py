@@ -18,6 +18,7 @@ from receivers.otlp.decode import normalise_traces, program, scan_traces
 from receivers.otlp.wire import MalformedError
 
 SPAN = b"\x0a\x10" + bytes(range(16)) + b"\x12\x08" + bytes(range(8))
+LONG = "a varint of more than 10 bytes, or 5 in a tag or length"
 ROOT = Path(__file__).parents[3]
 
 
@@ -82,7 +83,9 @@ def test_damaged_bodies_are_accepted_exactly_where_protobuf_accepts_them() -> No
         pytest.param(b"\x0a", "a field that ends after its message", 0, id="length missing"),
         pytest.param(b"\x0a\x05ab", "a field that ends after its message", 0, id="length past the end"),
         pytest.param(b"\x0a\x02\x12\x05", "a field that ends after its message", 2, id="inner field past its message"),
-        pytest.param(b"\x08" + b"\xff" * 10, "a varint of more than 10 bytes", 0, id="varint without an end"),
+        pytest.param(b"\x08" + b"\xff" * 10, LONG, 0, id="varint without an end"),
+        pytest.param(b"\x8a\x80\x80\x80\x80\x00\x00", LONG, 0, id="tag of six bytes"),
+        pytest.param(b"\x0a\x80\x80\x80\x80\x80\x00", LONG, 0, id="length of six bytes"),
         pytest.param(b"\x00\x00", "a field number of 0 or above 2^29", 0, id="field number zero"),
         pytest.param(b"\x0a\x00\x0f", "wire type 6 or 7", 2, id="wire type seven"),
         pytest.param(b"\x0c", "the end of a group that did not begin", 0, id="group end alone"),
@@ -117,6 +120,7 @@ def test_nesting_stops_where_protobufs_does(levels: int, accepted: bool) -> None
         pytest.param(in_span(message((9, message((2, b""), (2, b""))))), id="attribute value split in two"),
         pytest.param(in_span(message((9, message((2, b"\x0a\x01a\x18\x05"))))), id="oneof set twice"),
         pytest.param(in_span(b"\xa3\x06\x08\x01\xa4\x06"), id="a group"),
+        pytest.param(in_span(b"\xa3\x06\x0b\x03\x04\x00\x01\x0c\xa4\x06"), id="groups in a group, field 0 among them"),
     ],
 )
 def test_unusual_forms_are_told_and_normalised(body: bytes) -> None:
