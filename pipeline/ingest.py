@@ -13,6 +13,7 @@ import threading
 
 from exporters.clickhouse.insert import SliceExporter, SpanExporter
 from exporters.clickhouse.tables import RECEIVER_LEDGER
+from pipeline.allocator import keep_freed_memory
 from pipeline.assembly import Assembly
 from pipeline.batch import SpanBatch
 from pipeline.clock import Clock, SystemClock
@@ -99,6 +100,7 @@ class Ingest:
     """All of ingest, from doors to drain."""
 
     def __init__(self, assembly: Assembly) -> None:
+        keep_freed_memory()
         config, clock = assembly.config, SystemClock()
         objectives = load_objectives(config.objectives)
         self._client = assembly.writer()

@@ -7,7 +7,7 @@ holds a client may start before ClickHouse does. One client serves many threads.
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -112,22 +112,18 @@ class Client:
         """See `pipeline.component.Write`."""
         if rows:
             body = "\n".join(json.dumps(row, default=_as_json) for row in rows)
-            self._insert(table, list(rows[0]), [body.encode()], "JSONEachRow", token)
+            self.insert(table, list(rows[0]), body.encode(), "JSONEachRow", token=token)
 
-    def insert(self, table: str, records: Sequence[pa.RecordBatch], *, token: str) -> None:
-        """Insert Arrow record batches of one schema, once for all time per (table, token).
+    def insert(self, table: str, columns: Sequence[str], body: bytes | memoryview, fmt: str, *, token: str) -> None:
+        """Insert a body in ClickHouse's format `fmt`, once for all time per (table, token). A memoryview is not copied.
 
         Raises:
             RetryableError: ClickHouse is away; the same call may be made again.
             PermanentError: ClickHouse refuses the rows.
         """
-        if any(record.num_rows for record in records):
-            self._insert(table, records[0].schema.names, arrow_stream(records), "ArrowStream", token)
-
-    def _insert(self, table: str, columns: Sequence[str], body: Iterable[bytes], fmt: str, token: str) -> None:
         settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
         with _in_our_errors(f"INSERT INTO {table}"):
-            self._connected().raw_insert(table, columns, b"".join(body), settings, fmt)
+            self._connected().raw_insert(table, columns, body, settings, fmt)
 
     def _connected(self) -> Connection:
         with self._lock:
@@ -151,15 +147,6 @@ class Client:
         )
         connection.database = self._config.database  # only now: before the first migration there is none
         return connection
-
-
-def arrow_stream(records: Sequence[pa.RecordBatch]) -> list[pa.Buffer]:
-    """Record batches as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, records[0].schema) as stream:
-        for record in records:
-            stream.write_batch(record)
-    return [sink.getvalue()]
 
 
 @contextmanager

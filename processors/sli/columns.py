@@ -95,6 +95,7 @@ class _Map:
         self._offsets = offsets - self._first
         keys = array.keys.slice(self._first, int(self._offsets[-1]))
         self._codes = keys.indices.to_numpy(zero_copy_only=False)
+        self._owners = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(self._offsets))
         self._keys = {key: code for code, key in enumerate(keys.dictionary.to_pylist())}
         self._items = array.items.slice(self._first, int(self._offsets[-1]))
 
@@ -106,7 +107,7 @@ class _Map:
         places = np.flatnonzero(self._codes == self._keys[key])
         encoded = self._items.take(pa.array(places)).dictionary_encode()
         # Of several assignments to one place the last one stays: so from the last to the first.
-        codes[np.searchsorted(self._offsets, places[::-1], side="right") - 1] = encoded.indices.to_numpy()[::-1]
+        codes[self._owners[places[::-1]]] = encoded.indices.to_numpy()[::-1]
         return Words(codes, encoded.dictionary.to_pylist())
 
 

@@ -34,6 +34,7 @@ NOT_STORED = {
 }
 MAX_QUEUED = 1024
 NS_PER_MS = 1_000_000
+READ_BYTES = 256 << 10
 SHUTDOWN_TIMEOUT_S = 10.0
 WATCH_PERIOD_S = 1.0
 
@@ -194,6 +195,9 @@ def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]
     options = [
         ("grpc.max_receive_message_length", max_request_bytes),
         ("grpc.so_reuseport", 1),
+        # OTLP requests are large: fewer, larger reads.
+        ("grpc.experimental.tcp_read_chunk_size", READ_BYTES),
+        ("grpc.experimental.tcp_min_read_chunk_size", READ_BYTES),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
         ("grpc.server_handshake_timeout_ms", config.read_timeout // NS_PER_MS),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -4,6 +4,7 @@ In: bytes, and a `schema.Program`. Out: `Counts`, or `Window`s in wire order. Pr
 its capacity, and an item stands whole in one window, together with all it inherits from the messages around it.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -80,15 +81,40 @@ def windows(message: Chunk, program: Program, capacity: int = WINDOW_ROWS) -> It
     """
     scanner = _Scanner(message, program, capacity=min(capacity, len(message) // 2 + 1))
     status = wire.FULL
-    while status == wire.FULL:
-        begin = scanner.state[wire.POS]
-        status = scanner.run()
-        if status == wire.FULL and scanner.state[wire.POS] == begin:
-            raise ValueError(f"expected room for at least one item, got {capacity} rows at byte {begin}")
-        if scanner.state[wire.NOT_CANONICAL]:
-            raise MalformedError("a form that must be normalised first", int(scanner.state[wire.POS]))
-        yield scanner.window()
-        scanner.carry()
+    try:
+        while status == wire.FULL:
+            begin = scanner.state[wire.POS]
+            status = scanner.run()
+            if status == wire.FULL and scanner.state[wire.POS] == begin:
+                raise ValueError(f"expected room for at least one item, got {capacity} rows at byte {begin}")
+            if scanner.state[wire.NOT_CANONICAL]:
+                raise MalformedError("a form that must be normalised first", int(scanner.state[wire.POS]))
+            yield scanner.window()
+            scanner.carry()
+    finally:
+        _room.give_back(scanner.arena)
+
+
+class _Room(threading.local):
+    """The largest arena of each thread, kept for its next message: fresh memory costs a page fault every 4 KiB.
+
+    It is most of a gigabyte of addresses at worst, but only what rows were written to is memory.
+    """
+
+    kept: Words | None = None
+
+    def take(self, size: int) -> Words:
+        """An arena of `size` words, with anything in it."""
+        kept, self.kept = self.kept, None
+        return np.empty(size, np.int64) if kept is None or len(kept) < size else kept
+
+    def give_back(self, arena: Words) -> None:
+        """Let the next message have it; nothing may refer to its rows any more."""
+        if self.kept is None or len(self.kept) < len(arena):
+            self.kept = arena
+
+
+_room = _Room()
 
 
 class _Scanner:
@@ -101,7 +127,7 @@ class _Scanner:
         self.chunk, self.program = as_array(message), program
         self.places = _enlarged(program.places, capacity) if capacity else program.places
         last = self.places[-1]
-        self.arena: Words = np.empty(last[BASE] + last[WIDTH] * max(capacity, 1), np.int64)
+        self.arena = _room.take(last[BASE] + last[WIDTH] * max(capacity, 1))
         self.counts: Words = np.zeros(len(self.places), np.int64)
         self.saved: Words = np.zeros(len(self.places), np.int64)
         self.state: Words = np.zeros(wire.STATE_WORDS, np.int64)
