@@ -35,7 +35,7 @@ from pipeline.serve import command
 
 SPANS, ATTRIBUTES = 512, 10
 WARM_UP_BODIES, BODIES = 200, 800
-CLIENTS = 4
+CLIENTS = 8
 TIMEOUT_S = 180.0
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PEERS = ("rotel",)

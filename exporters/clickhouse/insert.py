@@ -57,7 +57,8 @@ class ArrowInsert:
         measure = pa.MockOutputStream()
         _write(records, measure)
         if measure.size() > self._room.size:
-            self._room = pa.allocate_buffer(measure.size())
+            # To the next power of two: a body that is a little larger does not begin afresh.
+            self._room = pa.allocate_buffer(1 << measure.size().bit_length())
         _write(records, pa.FixedSizeBufferWriter(self._room))
         return memoryview(self._room)[: measure.size()]
 

@@ -35,10 +35,11 @@ class Words:
 
 
 class SpanColumns:
-    """One batch of spans; what was encoded once is kept for the next indicator."""
+    """One batch of spans; what was encoded or asked once is kept for the next indicator."""
 
     def __init__(self, record: pa.RecordBatch) -> None:
         self.record = record
+        self.masks: dict[tuple[str, Condition], Mask] = {}
         self._words: dict[str, Words] = {}
         self._maps: dict[str, _Map] = {}
 

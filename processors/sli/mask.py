@@ -26,6 +26,14 @@ def good_and_valid(indicator: Indicator, columns: SpanColumns) -> tuple[Mask, Ma
 
 
 def _holds(field: str, condition: Condition, columns: SpanColumns) -> Mask:
+    """Where the condition holds; indicators of one service ask the same again and again."""
+    asked = (field, condition)
+    if asked not in columns.masks:
+        columns.masks[asked] = _mask(field, condition, columns)
+    return columns.masks[asked]
+
+
+def _mask(field: str, condition: Condition, columns: SpanColumns) -> Mask:
     if field == "duration":
         return np.asarray(within(condition, columns.duration_ns), np.bool_)
     if field == "outcome":
