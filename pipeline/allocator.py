@@ -1,7 +1,8 @@
 """Memory that is freed stays ours.
 
-A chunk's arrays come and go each second. By default glibc and Arrow hand large ones back to the kernel, which zeroes every
-page when it is wanted again: that cost as much as decoding. Kept, the memory of the largest chunk so far is used again.
+A chunk's arrays come and go each second. By default glibc and Arrow hand large ones back to the kernel, which zeroes
+every page when it is wanted again: that cost as much as decoding. Kept, the memory of the largest chunk so far is used
+again.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ NEVER = (1 << 31) - 1
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory for reuse, where the C library is glibc; elsewhere nothing changes. Call before threads start."""
+    """Keep freed memory for reuse, where the C library is glibc; else change nothing. Call before threads start."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):

@@ -1,8 +1,9 @@
 """`andon bench ingest`: what a span costs us, beside what it costs a peer, in one run.
 
 In: nothing. Out: CPU time per span of each collector's process, from OTLP/gRPC bytes to ClickHouse insert body. Both
-get the same bodies as fast as they acknowledge them, and write into the same embedded engine, whose own time is not counted. Andon works
-as it always does: acknowledged after the sync, promises counted. The peer acknowledges from memory and counts nothing.
+get the same bodies as fast as they acknowledge them, and write into the same embedded engine, whose own time is not
+counted. Andon works as it always does: acknowledged after the sync, promises counted. The peer acknowledges from
+memory and counts nothing.
 """
 
 import contextlib
@@ -87,7 +88,7 @@ class Result:
 
 
 def send(endpoint: str, bodies: Sequence[bytes]) -> list[float]:
-    """Send `bodies` from a few clients, each as fast as it is acknowledged; how long each acknowledgement took, in s."""
+    """Send `bodies` from a few clients, as fast as they are acknowledged; how long each acknowledgement took, in s."""
     with ThreadPoolExecutor(CLIENTS) as clients:
         shares = [clients.submit(_send_share, endpoint, bodies[number::CLIENTS]) for number in range(CLIENTS)]
         return [ack for share in shares for ack in share.result()]

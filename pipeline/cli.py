@@ -89,12 +89,10 @@ def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) ->
 def statuspage(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
     """Serve the public page, from the last good snapshot if need be."""
     with _explained("statuspage"):
-        from pipeline.clock import SystemClock
         from pipeline.process import run
-        from statuspage.app import StatusPage
+        from pipeline.publish import status_page
 
-        assembly = _assembly(config)
-        part = StatusPage(assembly.config.statuspage, assembly.reader().query, SystemClock())
+        part = status_page(_assembly(config))
         run(part, ready=lambda: f"statuspage {part.address}", lifeline=lifeline)
 
 

@@ -1,10 +1,13 @@
 """From a real SDK to rows, through real processes, some of which are killed."""
 
+import html
 import itertools
+import re
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -48,23 +51,44 @@ def test_spans_of_a_real_sdk_are_rows_within_three_seconds_and_are_counted(engin
         if transport == "grpc"
         else HttpExporter(endpoint=f"http://{engine.address('http')}/v1/traces")
     )
-    provider = TracerProvider(resource=Resource.create({"service.name": "checkout"}))
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = provider.get_tracer("shop")
-    with engine.running("ingest", ready="ingest"):
-        for code in (200, 200, 503):
-            with tracer.start_as_current_span("POST /checkout", kind=SpanKind.SERVER) as span:
-                span.set_attribute("http.response.status_code", code)
+    with engine.running("ingest", ready="ingest     "):
+        answer(exporter, 200, 200, 503)
         acknowledged = time.monotonic()
         eventually(lambda: engine.query(STORED), lambda rows: rows[0]["n"] == 3)
         assert time.monotonic() - acknowledged < 3
         counted = eventually(lambda: engine.query(COUNTED), lambda rows: rows[0]["valid"] == 3)
-    provider.shutdown()
     assert counted == [{"good": 2, "valid": 3}]
     (indicator,) = load_objectives(engine.folder / "slo").indicators
     start, end = (engine.query(f"SELECT {what}(Timestamp) AS t FROM otel_traces")[0]["t"] for what in ("min", "max"))
     sql = recount(indicator, start.replace(year=start.year - 1), end.replace(year=end.year + 1))
     assert engine.query(sql) == counted
+
+
+def answer(exporter: SpanExporter, *codes: int) -> None:
+    """A server that answers with `codes`, under OpenTelemetry's own SDK."""
+    provider = TracerProvider(resource=Resource.create({"service.name": "checkout"}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for code in codes:
+        with provider.get_tracer("shop").start_as_current_span("POST /checkout", kind=SpanKind.SERVER) as span:
+            span.set_attribute("http.response.status_code", code)
+    provider.shutdown()
+
+
+def test_the_figure_on_the_page_can_be_counted_again_from_the_spans(house: House) -> None:
+    """The evidence page shows the query over `otel_traces`; run as a reader, it gives the page's numbers."""
+    with house.running("serve", ready="andon is ready"):
+        answer(GrpcExporter(endpoint=house.address("grpc"), insecure=True), *[200] * 17, 500, 404)
+        summary = eventually(house.summary, lambda page: promise(page)["valid"] == 19)
+        shown = re.findall(r"SELECT[^<]*", house.page("/evidence/checkout-availability"))
+        (sql,) = [one for one in shown if "otel_traces" in one]
+        assert house.query(html.unescape(sql)) == [{"good": 18, "valid": 19}]
+        assert promise(summary)["percent"] == "94.736 %"
+
+
+def promise(summary: dict[str, Any]) -> dict[str, Any]:
+    """The one promise on the page."""
+    found: dict[str, Any] = summary["components"][0]["x_sla"]["promises"][0]
+    return found
 
 
 def test_ingest_killed_at_any_moment_stores_every_acknowledged_span_once(engine: House) -> None:
