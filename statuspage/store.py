@@ -268,17 +268,18 @@ class Store:
             ended=max(_slice(ended), _slice(started)) + SLICE_S,
             allowed=int((1 - promise.target) * 10**12),
         )
-        points = (
+        points = tuple(
             Point(at=_at(start + row["Place"] * step), good=row["PointGood"], valid=row["PointValid"]) for row in rows
         )
         return Measured(
             curve=Curve(
-                start=_at(start),
+                # Where nothing was measured before, the curve begins with the first measurement.
+                start=min([_at(_slice(started)), *(point.at for point in points)]),
                 end=_at(end),
                 step_s=step,
                 target=promise.target,
                 about_time=promise.about_time,
-                points=tuple(points),
+                points=points,
             ),
             bad_until=_at(max([_slice(started) + SLICE_S, *(row["Until"] for row in rows)])),
             good=sum(row["SpanGood"] for row in rows),

@@ -14,7 +14,7 @@ EN_DASH = "\N{EN DASH}"
 MIN_DECIMALS = 3
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 SHOWN_SECONDS_S = 120  # ages and spans below this are told in seconds
-HALF = Fraction(2, 5)  # from here on, "1 in 2" is too coarse
+COARSE = Fraction(2, 5)  # from here on, "1 in" is too coarse
 
 
 def count(number: int) -> str:
@@ -65,9 +65,11 @@ def one_in(bad: Fraction) -> str:
         return "all"
     if bad < Fraction(1, 1_000):
         return f"fewer than 1 in {count(1_000)}"
-    if bad < HALF:
+    if bad < COARSE:
         return f"1 in {1 / bad // 1}"
     tenths = -(-bad * 10 // 1)
+    if bad <= Fraction(1, 2):
+        return "1 in 2"
     return f"{tenths} in 10" if tenths < 10 else "more than 9 in 10"  # noqa: PLR2004 - all of ten is not "10 in 10"
 
 

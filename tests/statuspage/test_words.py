@@ -83,7 +83,7 @@ def test_a_stored_float_is_read_without_the_noise_of_its_last_bits() -> None:
         (Fraction(10, 146), "1 in 14"),
         (Fraction(1, 14), "1 in 14"),
         (Fraction(39, 100), "1 in 2"),
-        (Fraction(41, 100), "5 in 10"),
+        (Fraction(41, 100), "1 in 2"),
         (Fraction(89, 100), "9 in 10"),
         (Fraction(91, 100), "more than 9 in 10"),
         (Fraction(1), "all"),
