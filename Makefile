@@ -20,7 +20,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/peers/rotel
 	$(BIN)/andon bench ingest --peer rotel $(ARGS)
 
 $(VENV)/.demo: pyproject.toml
@@ -32,6 +32,11 @@ $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(VENV)/.demo
+
+# A collector in Rust, to measure beside; in an environment of its own, since nothing of ours needs it.
+$(VENV)/peers/rotel:
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check 'rotel>=0.0.1a15,<0.1' || { rm -rf $@; exit 1; }
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -34,5 +34,9 @@ def is_objectives(path: Path) -> bool:
 
 def described(objectives: Objectives) -> str:
     """How many of what."""
-    services, indicators = len(objectives.services), len(objectives.indicators)
-    return f"{services} services, {indicators} indicators, {len(objectives.promises)} promises, all of which can work"
+    counts = (
+        (len(objectives.services), "service"),
+        (len(objectives.indicators), "indicator"),
+        (len(objectives.promises), "promise"),
+    )
+    return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts) + "; all of it can work"

@@ -107,8 +107,10 @@ class SpanSelector(Config):
             if name == "duration" and used - ORDERING:
                 raise ValueError("duration to be compared by gt, gte, lt or lte, such as {lte: 500ms}")
             words = INTRINSICS.get(name, ())
-            if words and (used & ORDERING or not set(condition.words) <= set(words)):
-                raise ValueError(f"{name} to be one of {', '.join(words)}")
+            wrong = [word for word in condition.words if word not in words]
+            if words and (used & ORDERING or wrong):
+                hint = _hint(str(wrong[0]), list(words)) if wrong else ""
+                raise ValueError(f"{name} to be one of {', '.join(words)} {hint}".rstrip())
         return self
 
     @property
