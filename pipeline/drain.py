@@ -6,9 +6,9 @@ aside with the reason, and the queue moves on.
 """
 
 import logging
-import threading
 from collections.abc import Callable
 
+from pipeline.background import Background
 from pipeline.errors import PermanentError, RetryableError
 from pipeline.spool import SealedChunk, Spool
 
@@ -24,21 +24,18 @@ class Drain:
     def __init__(self, spool: Spool, process: Callable[[SealedChunk], None]) -> None:
         self._spool = spool
         self._process = process
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="drain")
+        self._background = Background("drain", self._run)
         self._failures = 0
 
     def start(self) -> None:
-        self._thread.start()
+        self._background.start()
 
     def shutdown(self) -> None:
         """Finish the chunk in hand; the others stay on disk."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._background.shutdown()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._background.stopping.is_set():
             chunk = self._spool.take(TAKE_TIMEOUT_S)
             if chunk is not None:
                 self._settle(chunk)
@@ -77,4 +74,4 @@ class Drain:
             log.warning("waiting to store: %s", error)
         pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
         self._failures += 1
-        self._stop.wait(pause_s)
+        self._background.stopping.wait(pause_s)

@@ -10,7 +10,6 @@ tick that was cut off is finished by the next one, and late data count from the 
 """
 
 import logging
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from typing import Any
 
 from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLO_STATUS
 from pipeline.assembly import Assembly
+from pipeline.background import Background
 from pipeline.clock import Clock, SystemClock, to_datetime
 from pipeline.component import Query, Write
 from pipeline.errors import RetryableError
@@ -70,25 +70,22 @@ class Evaluator:
         self._coverage: tuple[datetime, dict[PromiseKey, Fraction]] | None = None
         self._told: dict[PromiseKey, dict[str, Any]] = {}
         self._failing = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="evaluate")
+        self._background = Background("evaluate", self._run)
 
     def start(self) -> None:
         """Begin to look; the store may still be away."""
         for warning in self._objectives.warnings:
             log.warning("%s", warning)
-        self._thread.start()
+        self._background.start()
 
     def shutdown(self) -> None:
         """Finish the tick in hand."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._background.shutdown()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._background.stopping.is_set():
             self._survive()
-            self._clock.wait(self._stop, self._settings.interval_s)
+            self._clock.wait(self._background.stopping, self._settings.interval_s)
 
     def _survive(self) -> None:
         """One tick; whatever happens to it, there will be a next one."""

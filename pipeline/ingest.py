@@ -9,12 +9,12 @@ insert wait, the page already knows. A chunk that ClickHouse refuses for good is
 """
 
 import logging
-import threading
 
 from exporters.clickhouse.insert import SliceExporter, SpanExporter
 from exporters.clickhouse.tables import RECEIVER_LEDGER
 from pipeline.allocator import keep_freed_memory
 from pipeline.assembly import Assembly
+from pipeline.background import Background
 from pipeline.batch import SpanBatch
 from pipeline.clock import Clock, SystemClock
 from pipeline.component import Write
@@ -69,21 +69,18 @@ class LedgerWriter:
         self._write = write
         self._spool = spool
         self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ledger")
+        self._background = Background("ledger", self._run)
 
     def start(self) -> None:
-        self._thread.start()
+        self._background.start()
 
     def shutdown(self) -> None:
         """Write what there is, once."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-            self._flush(last=True)
+        self._background.shutdown()
+        self._flush(last=True)
 
     def _run(self) -> None:
-        while not self._stop.wait(LEDGER_PERIOD_S):
+        while not self._background.stopping.wait(LEDGER_PERIOD_S):
             self._flush()
 
     def _flush(self, *, last: bool = False) -> None:
