@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from receivers.otlp import scanner, spans
 from receivers.otlp.arrays import Chunk
 from receivers.otlp.schema import Program, compile_program
-from receivers.otlp.spans import COUNTED, IDS, RESOURCES, SPANS, WANTED, DecodedSpans
+from receivers.otlp.spans import IDS, RESOURCES, SPANS, WANTED, DecodedSpans
 from receivers.otlp.tolerant import tolerant
 from receivers.otlp.wire import MalformedError
 
@@ -46,7 +46,7 @@ def scan_traces(body: Chunk) -> Scan:
     Raises:
         MalformedError: protobuf could not read it, or it passes a limit in `wire`.
     """
-    counts = scanner.count(body, _counting())
+    counts = scanner.count(body, program())
     return Scan(
         spans=counts.rows[SPANS] + counts.rejected,
         rejected_spans=counts.rejected,
@@ -83,13 +83,8 @@ def decode_traces(chunk: Chunk) -> Iterator[DecodedSpans]:
 
 @cache
 def program() -> Program:
-    """The scan program of traces."""
+    """The scan program of traces: the same to count and to decode, for what is not wanted is not checked either."""
     return compile_program(ExportTraceServiceRequest.DESCRIPTOR, item=SPANS, ids=IDS, wanted=WANTED)
-
-
-@cache
-def _counting() -> Program:
-    return compile_program(ExportTraceServiceRequest.DESCRIPTOR, item=SPANS, ids=IDS, wanted=COUNTED)
 
 
 def warm_up() -> None:
