@@ -11,8 +11,8 @@ such a column takes two words, which member was set and what it held. What is no
 A program is a graph of nodes, one for each message type in its place. `lut[node * TAGS + tag]` is the step to take for
 a tag met in that node, packed into one word:
 
-    bits  0-3  4      5      6      7        8-15    16-23  24-31  32-39  40-47    48-55
-          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  size of a packed element
+    bits  0-3  4      5      6      7        8-15    16-23  24-31  32-39  40-47    48-55                     56
+          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  size of a packed element  PAIR
 
 `sets` and `forbids` are bits that a message remembers: a field that forbids what was set before makes it non-canonical.
 """
@@ -39,6 +39,7 @@ ONEOF = 1 << 4  # also store the field's number, in the word before the column
 STORE = 1 << 5  # the column is wanted
 SPINE = 1 << 6  # on the way from the root to the item, or inherited from there by every item
 UNUSUAL = 1 << 7  # legal, but no canonical form has it
+PAIR = 1 << 56  # a row whose message is a key and a oneof: most of what there is, so the kernel has a short way
 COLUMN_AT, NODE_AT, TABLE_AT, SETS_AT, FORBIDS_AT, SIZE_AT = range(8, 56, 8)
 
 # A table's place in the arena: where its rows begin, words in a row, words from row to row, most rows, its `children`.
@@ -154,6 +155,11 @@ def _places(tables: Mapping[str, Table], children: Words) -> Words:
     return places
 
 
+def _is_pair(table: Table) -> bool:
+    """Whether a row is one word for a key, and two for a oneof within the message beside it."""
+    return len(table.columns) == 2 and table.width == 3  # noqa: PLR2004
+
+
 def _wire_type(field_: FieldDescriptor) -> int:
     if field_.type in _LENGTH:
         return LENGTH
@@ -235,6 +241,7 @@ class _Compiler:
         full = f"{table}.{path}" if table else path
         if table is not None and full in self.tables:
             spine = SPINE | bits.bit("spine") << SETS_AT if self.leads_to_item(full) else 0
+            spine |= PAIR if _is_pair(self.tables[full]) else 0
             return ROW | spine | self.node(message, full, "") << NODE_AT | list(self.tables).index(full) << TABLE_AT
         if table is None or field_.is_repeated or not self._anything_below(table, path):
             return MESSAGE | self._checking_node(message) << NODE_AT
