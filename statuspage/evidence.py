@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from pipeline.sql import quoted
 from statuspage.snapshot import Promise
 
 
@@ -15,12 +16,6 @@ def recount_sql(promise: Promise) -> str:
         f"  AND Slice >= {moment(promise.window_start)}\n"
         f"  AND Slice < {moment(promise.window_end)}"
     )
-
-
-def quoted(text: str) -> str:
-    """`text` as a SQL string."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def moment(at: datetime) -> str:

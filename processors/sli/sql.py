@@ -7,6 +7,7 @@ counts; this says the same in ClickHouse's words, and a test holds the two again
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from pipeline.sql import quoted
 from processors.sli.columns import stored
 from processors.sli.indicator import Indicator
 from processors.sli.outcome import (
@@ -69,7 +70,7 @@ def _condition(field: str, condition: Condition) -> str:
 
 def _attribute(field: str) -> tuple[str, str]:
     prefix = next(prefix for prefix in MAPS if field.startswith(prefix))
-    column, key = MAPS[prefix], _text(field.removeprefix(prefix))
+    column, key = MAPS[prefix], quoted(field.removeprefix(prefix))
     return f"{column}[{key}]", f"mapContains({column}, {key})"
 
 
@@ -80,7 +81,7 @@ def _present(value: str, has: str, condition: Condition) -> str:
     number = f"toFloat64OrNull({value})"
     tests = [*_words(value, condition), *(f"ifNull({test}, 0)" for test in _ordered(number, condition))]
     if condition.prefix is not None:
-        tests.append(f"startsWith({value}, {_text(condition.prefix)})")
+        tests.append(f"startsWith({value}, {quoted(condition.prefix)})")
     if condition.model_fields_set == {"not_in"}:
         return f"(NOT {has} OR {_all(tests)})"
     return _all([has, *tests])
@@ -89,7 +90,7 @@ def _present(value: str, has: str, condition: Condition) -> str:
 def _words(value: str, condition: Condition) -> list[str]:
     tests = []
     if condition.eq is not None:
-        tests.append(f"{value} = {_text(stored(condition.eq))}")
+        tests.append(f"{value} = {quoted(stored(condition.eq))}")
     if condition.in_ is not None:
         tests.append(f"{value} IN ({_list(condition.in_)})")
     if condition.not_in is not None:
@@ -107,12 +108,7 @@ def _all(tests: list[str]) -> str:
 
 
 def _list(values: tuple[Scalar, ...]) -> str:
-    return ", ".join(_text(stored(value)) for value in values)
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return ", ".join(quoted(stored(value)) for value in values)
 
 
 def _time(moment: datetime) -> str:
@@ -128,7 +124,7 @@ def _code_from(lowest: int) -> Callable[[str], str]:
 
 
 def _among(words: frozenset[str]) -> str:
-    return ", ".join(_text(word) for word in sorted(words))
+    return ", ".join(quoted(word) for word in sorted(words))
 
 
 _CLIENT = "(lower(SpanKind) = 'client')"

@@ -17,6 +17,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from pipeline.sql import quoted
 from processors.slo.burn import Measured
 from processors.slo.promise import Promise, PromiseKey, canonical
 from processors.slo.status import PromiseStatus, burns, rate
@@ -244,7 +245,7 @@ def recount_sql(promise: Promise, window: Measured) -> str:
     name, generation = promise.indicator
     return (
         "SELECT sum(Good) AS Good, sum(Valid) AS Valid FROM sli_slices "  # noqa: S608 (names are RFC 1123 labels)
-        f"WHERE Indicator = '{name}' AND Generation = '{generation}' "
+        f"WHERE Indicator = {quoted(name)} AND Generation = {quoted(generation)} "
         f"AND Slice >= toDateTime({int(window.start.timestamp())}, 'UTC') "
         f"AND Slice < toDateTime({int(window.end.timestamp())}, 'UTC')"
     )

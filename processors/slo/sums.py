@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from pipeline.component import Query
+from pipeline.sql import quoted
 from processors.sli.slices import SLICE_S
 from processors.slo.budget import Counts
 from processors.slo.promise import IndicatorKey
@@ -135,5 +136,5 @@ def _edge(moment: datetime) -> str:
 
 def _is_one_of(keys: Sequence[IndicatorKey]) -> str:
     """Names are RFC 1123 labels and generations hex digits, so they can stand in SQL as they are."""
-    pairs = ", ".join(f"('{name}', '{generation}')" for name, generation in keys)
+    pairs = ", ".join(f"({quoted(name)}, {quoted(generation)})" for name, generation in keys)
     return f"(Indicator, Generation) IN ({pairs})"

@@ -23,6 +23,7 @@ from xml.sax.saxutils import escape
 from exporters.clickhouse.embedded.errors import Code, EngineError, refusal
 from exporters.clickhouse.embedded.statement import Insert, first_word
 from pipeline.errors import PermanentError
+from pipeline.sql import quoted
 
 _GRANTS = (
     "SELECT, SHOW, CHECK, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, "
@@ -105,7 +106,7 @@ class Engine:
             except RuntimeError as exc:
                 raise PermanentError(_why_not_opened(self._directory, exc)) from exc
         self._shadow_file_function(native)
-        self._anchor.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database, '`')}")
+        self._anchor.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database, '`')}")
         self.timezone = self._anchor.query("SELECT timezone()", "TabSeparatedRaw").data().strip()
 
     def _shadow_file_function(self, native: Any) -> None:
@@ -218,10 +219,10 @@ def _whole_text(statement: Statement) -> bytes:
 
 
 def _preparations(statement: Statement) -> Iterator[str]:
-    yield f"USE {_quoted(statement.database, '`')}"
+    yield f"USE {quoted(statement.database, '`')}"
     yield from _parameters(statement)
     settings = [
-        f"{_quoted(name, '`')} = {_quoted(value, chr(39))}"
+        f"{quoted(name, '`')} = {quoted(value)}"
         for name, value in statement.settings.items()
         if name not in _IGNORED_SETTINGS
     ]
@@ -231,7 +232,7 @@ def _preparations(statement: Statement) -> Iterator[str]:
 
 def _parameters(statement: Statement) -> Iterator[str]:
     for name, value in statement.parameters.items():
-        yield f"SET {_quoted(f'param_{name}', '`')} = {_quoted(value, chr(39))}"
+        yield f"SET {quoted(f'param_{name}', '`')} = {quoted(value)}"
 
 
 def _insert(connection: Any, insert: Insert, data: Iterable[bytes]) -> Result:
@@ -254,11 +255,6 @@ def _as_result(result: Any, body: bytes) -> Result:
         bytes_written=result.bytes_written(),
         elapsed_s=result.elapsed(),
     )
-
-
-def _quoted(text: str, quote: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace(quote, "\\" + quote)
-    return f"{quote}{escaped}{quote}"
 
 
 def _as_bytes(sql: str) -> bytes:
