@@ -25,13 +25,12 @@ from pipeline.spool import SealedChunk, Spool
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
 from receivers.otlp.admission import Admission
-from receivers.otlp.decode import decode_traces, warm_up
 from receivers.otlp.grpc import GrpcReceiver
 from receivers.otlp.http import HttpReceiver
+from receivers.otlp.signals import TRACES, warm_up
 
 log = logging.getLogger("andon")
 
-TRACES = "traces"
 DRAIN_TIMEOUT_S = 30.0
 LEDGER_PERIOD_S = 1.0
 
@@ -55,7 +54,7 @@ class ChunkProcessor:
             RetryableError: ClickHouse is away.
             PermanentError: the message cannot be decoded, or ClickHouse refuses it.
         """
-        records = tuple(decoded.records for decoded in decode_traces(message))
+        records = tuple(decoded.records for decoded in TRACES.decode(message, received_ns))
         batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
         self._slices.consume(self._counter.count(batch))
         self._spans.consume(batch)
@@ -101,7 +100,7 @@ class Ingest:
         config, clock = assembly.config, SystemClock()
         objectives = load_objectives(config.objectives)
         self._client = assembly.writer()
-        self._spool = Spool(config.spool, TRACES, clock)
+        self._spool = Spool(config.spool, TRACES.name, clock)
         self._ledger = Ledger(clock)
         processor = ChunkProcessor(
             SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)

@@ -13,7 +13,7 @@ from pipeline.errors import RetryableError
 from pipeline.ledger import Ledger
 from pipeline.spool import Spool
 from receivers.otlp.config import OtlpConfig
-from receivers.otlp.decode import Scan, normalise_traces, scan_traces
+from receivers.otlp.signals import TRACES, Scan
 from receivers.otlp.status import Outcome, TooLargeError, UnauthenticatedError
 from receivers.otlp.wire import ITEM_ROWS
 
@@ -53,20 +53,20 @@ class Admission:
         items = 1
         try:
             self.check_size(len(body))
-            scan = scan_traces(body)
-            items = scan.spans
-            accepted = scan.spans - scan.rejected_spans
+            scan = TRACES.scan(body)
+            items = scan.items
+            accepted = scan.accepted
             self._check_width(scan)
             if accepted:
-                self._spool.append(body if scan.canonical else normalise_traces(body), received_ns)
+                self._spool.append(body if scan.canonical else TRACES.normalise(body), received_ns)
         except RetryableError:
             self._count(received_ns, shed=items)
             raise
         except Exception:
             self._count(received_ns, refused=items)
             raise
-        self._count(received_ns, accepted=accepted, refused=scan.rejected_spans)
-        return Outcome(accepted=accepted, rejected=scan.rejected_spans, message=_why(scan))
+        self._count(received_ns, accepted=accepted, refused=scan.rejected)
+        return Outcome(accepted=accepted, rejected=scan.rejected, message=_why(scan))
 
     def check_size(self, size: int) -> None:
         """Pass if a request may have `size` bytes.
@@ -122,9 +122,9 @@ def _digest(token: str) -> bytes:
 
 
 def _why(scan: Scan) -> str:
-    if not scan.rejected_spans:
+    if not scan.rejected:
         return ""
     return (
-        f"rejected {scan.rejected_spans} of {scan.spans} spans: expected a trace_id of 16 bytes and a span_id of "
+        f"rejected {scan.rejected} of {scan.items} spans: expected a trace_id of 16 bytes and a span_id of "
         f"8 bytes, neither all zero, and at most {ITEM_ROWS} attributes, events or links a span"
     )

@@ -7,6 +7,7 @@ of their own, so that the chunk may go. Promised: text in them is UTF-8.
 # ruff: noqa: PLR0917 - kernels take arrays, not objects
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from receivers.otlp.intern import Interner
 from receivers.otlp.jit import int64, kernel
 from receivers.otlp.memory import copy, load64, store64
 from receivers.otlp.text import GROWTH, write_text
-from receivers.otlp.wire import LOW
+from receivers.otlp.wire import LOW, long_varint
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 ATTRIBUTES = pa.map_(NAME, pa.string())
@@ -73,6 +74,49 @@ def write_texts(source: Bytes, rows: Words, column: int, offsets: Codes, to: Byt
 
 
 @kernel
+def count_varints(source: Bytes, rows: Words, column: int, first: Codes) -> int:
+    """Fill `first` with where each row's varints begin, and at its end their number."""
+    count = 0
+    for row in range(rows.shape[0]):
+        first[row] = count
+        at = rows[row, column] & LOW
+        end = at + (rows[row, column] >> 32)
+        while at < end:
+            count += 1 - (source[at] >> 7)
+            at += 1
+    first[rows.shape[0]] = count
+    return count
+
+
+@kernel
+def read_varints(source: Bytes, rows: Words, column: int, values: Words) -> None:
+    """The elements of each row, which the scan has found to be whole."""
+    count = 0
+    for row in range(rows.shape[0]):
+        at = rows[row, column] & LOW
+        end = at + (rows[row, column] >> 32)
+        while at < end:
+            value, at = long_varint(source, at, end, 10)
+            if at < 0:
+                return
+            values[count] = value
+            count += 1
+
+
+@kernel
+def read_fixed64(source: Bytes, rows: Words, column: int, values: Words) -> None:
+    """The elements of each row, eight bytes each."""
+    count = 0
+    for row in range(rows.shape[0]):
+        at = rows[row, column] & LOW
+        end = at + (rows[row, column] >> 32)
+        while at < end:
+            values[count] = load64(source, at)
+            count += 1
+            at += 8
+
+
+@kernel
 def write_repeated(
     owners: Codes, first: Codes, keys: Codes, ends: Codes, values: Bytes,
     to_first: Codes, to_keys: Codes, to_ends: Codes, to_values: Bytes,
@@ -105,7 +149,7 @@ class Attributes:
 
     def array(self, names: pa.StringArray) -> pa.MapArray:
         """A map for each list; `names` is the dictionary of the keys."""
-        pairs = [_dictionary(self.keys, names), _strings(self.ends, self.values)]
+        pairs = [_dictionary(self.keys, names), strings(self.ends, self.values)]
         entries = pa.Array.from_buffers(_PAIR, len(self.keys), [None], children=pairs)
         first = pa.py_buffer(self.first)
         return pa.Array.from_buffers(ATTRIBUTES, len(self.first) - 1, [None, first], children=[entries])
@@ -139,7 +183,7 @@ def ids(source: Bytes, rows: Words, column: int, length: int) -> pa.StringArray:
     """Ids in lower-case hex; what has not `length` bytes or is all zero is empty."""
     offsets, to = fresh(len(rows) + 1, np.int32), fresh(len(rows) * 2 * length, np.uint8)
     write_ids(source, rows, column, length, offsets, to)
-    return _strings(offsets, to)
+    return strings(offsets, to)
 
 
 def texts(source: Bytes, rows: Words, column: int) -> tuple[pa.StringArray, int]:
@@ -150,7 +194,7 @@ def texts(source: Bytes, rows: Words, column: int) -> tuple[pa.StringArray, int]
     if repaired < 0:
         to = fresh(need * GROWTH, np.uint8)
         repaired = write_texts(source, rows, column, offsets, to, 1)
-    return _strings(offsets, to), repaired
+    return strings(offsets, to), repaired
 
 
 def names(source: Bytes, rows: Words, column: int, owners: Codes | None = None) -> tuple[pa.DictionaryArray, int]:
@@ -166,6 +210,37 @@ def lists(first: Codes, values: pa.Array) -> pa.ListArray:
     return pa.Array.from_buffers(pa.list_(values.type), len(first) - 1, [None, pa.py_buffer(first)], children=[values])
 
 
+class Packed(StrEnum):
+    """What a packed repeated field is made of."""
+
+    DOUBLES = "double"
+    FIXED64 = "fixed64"
+    VARINTS = "uint64"
+
+    @property
+    def type(self) -> pa.DataType:
+        """What each element becomes."""
+        return pa.float64() if self is Packed.DOUBLES else pa.uint64()
+
+
+def packed(source: Bytes, rows: Words, column: int, kind: Packed) -> pa.ListArray:
+    """A list for each row's packed field."""
+    first = np.zeros(len(rows) + 1, np.int32)
+    if kind is Packed.VARINTS:
+        values = fresh(count_varints(source, rows, column, first), np.int64)
+        read_varints(source, rows, column, values)
+        return lists(first, pa.array(values.view(np.uint64)))
+    np.cumsum(rows[:, column] >> 35, out=first[1:])
+    values = fresh(int(first[-1]), np.int64)
+    read_fixed64(source, rows, column, values)
+    return lists(first, pa.array(values.view(kind.type.to_pandas_dtype())))
+
+
+def nothing(schema: pa.Schema, prefix: str) -> dict[str, pa.Array]:
+    """For each list column that begins with `prefix` the values of no rows at all."""
+    return {each.name: pa.array([], each.type.value_type) for each in schema if each.name.startswith(prefix)}
+
+
 def timestamps(nanoseconds: npt.NDArray[np.uint64]) -> pa.TimestampArray:
     """Nanoseconds since 1970; what passes the year 2262 stays there."""
     return pa.Array.from_buffers(TIMESTAMP, len(nanoseconds), [None, pa.py_buffer(np.minimum(nanoseconds, LATEST))])
@@ -178,7 +253,8 @@ def spellings(values: Words, known: pa.StringArray) -> pa.DictionaryArray:
     return _dictionary(codes, known)
 
 
-def _strings(offsets: Codes, to: Bytes) -> pa.StringArray:
+def strings(offsets: Codes, to: Bytes) -> pa.StringArray:
+    """String n is what stands from `offsets[n]` to `offsets[n + 1]`."""
     return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(to[: offsets[-1]]))
 
 

@@ -1,8 +1,8 @@
 """Compiles protobuf descriptors into a scan program: the tables of integers that drive the kernel in `wire.py`.
 
-In: a root message, the path of its *item* (what is counted, rejected, and becomes a row of output: a span), and the
-columns wanted. Out: a `Program`, in which every wanted repeated message is a table and every wanted field a column.
-Promised: nothing here knows a field number; another signal is another call of `compile_program`.
+In: a root message, its *items* (what is counted, rejected, and becomes a row of output: a span), and the columns
+wanted. Out: a `Program`, in which every wanted repeated message is a table and every wanted field a column. Promised:
+nothing here knows a field number; another signal is another call of `compile_program`.
 
 A path names fields from the root, `resource_spans.scope_spans.spans`. A column's path starts at its table's message and
 runs through singular messages, which are inlined into its row: `status.code`. It may end at a oneof, `value.value`:
@@ -11,10 +11,13 @@ such a column takes two words, which member was set and what it held. What is no
 A program is a graph of nodes, one for each message type in its place. `lut[node * TAGS + tag]` is the step to take for
 a tag met in that node, packed into one word:
 
-    bits  0-3  4      5      6      7        8-15    16-23  24-31  32-39  40-47    48-55                     56
-          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  size of a packed element  PAIR
+    bits  0-3  4      5      6      7        8-15    16-23  24-31  32-39  40-47    48-55  56    57   58
+          op   ONEOF  STORE  SPINE  UNUSUAL  column  node   table  sets   forbids  size   PAIR  KEY  PROFILES
 
 `sets` and `forbids` are bits that a message remembers: a field that forbids what was set before makes it non-canonical.
+A step into a row has the parent's word for it as `column`, and as `size` the node that only checks its message; a
+packed field has the size of an element there. Tag 0 is nobody's: there a node says whether it is an ITEM, of which
+table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,10 +40,16 @@ ROW = 5  # walk into it with a new row of its table
 
 ONEOF = 1 << 4  # also store the field's number, in the word before the column
 STORE = 1 << 5  # the column is wanted
-SPINE = 1 << 6  # on the way from the root to the item, or inherited from there by every item
+SPINE = 1 << 6  # on the way from the root to the items, or inherited from there by every item
 UNUSUAL = 1 << 7  # legal, but no canonical form has it
 PAIR = 1 << 56  # a row whose message is a key and a oneof: most of what there is, so the kernel has a short way
+KEY = 1 << 57  # the key of such a row
+PROFILES = 1 << 58  # unusual because it belongs to profiles: it counts as absent, which needs no other form
+ITEM = 1  # of what a node says of itself
 COLUMN_AT, NODE_AT, TABLE_AT, SETS_AT, FORBIDS_AT, SIZE_AT = range(8, 56, 8)
+
+# How an item tells its time: not at all, by a beginning and an end, or by the first of two that is set.
+TIMELESS, SPANNING, EITHER = range(3)
 
 # A table's place in the arena: where its rows begin, words in a row, words from row to row, most rows, its `children`.
 BASE, WIDTH, STEP, CAPACITY, CHILDREN, CHILDREN_END = range(6)
@@ -67,12 +76,25 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What of a table's rows is looked at before they count.
+
+    `ids` are columns that must have so many bytes and not be all zero. `times` are two columns of nanoseconds, a
+    beginning and an end or, if it is `either`, a time and the one that stands in where it is 0.
+    """
+
+    ids: Mapping[str, int] = field(default_factory=dict)
+    times: tuple[str, str] | None = None
+    either: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """What the kernel needs to know of a signal.
 
     `places` puts the tables, in their order, into an arena of one row each that only counts; `children` lists (parent
-    table, child table, parent's word), sorted; `checks` lists (word, length) of the item's ids, which must have that
-    length and not be all zero; `spine` are the tables from the root to the item, which is the last.
+    table, child table, parent's word), sorted; `checks` lists (table, word, length) of ids; `times` has for each table
+    (how, word, word); `spine` are the tables from the root to the items, and `items` those of the items.
     """
 
     lut: Words
@@ -80,20 +102,19 @@ class Program:
     places: Words
     children: Words
     checks: Words
+    times: Words
     spine: tuple[int, ...]
-    item_node: int
+    items: tuple[int, ...]
 
 
-def compile_program(
-    root: Descriptor, *, item: str, ids: Mapping[str, int], wanted: Mapping[str, Sequence[str]]
-) -> Program:
-    """A program that fills `wanted` (column paths by table path) and rejects items by their `ids` (bytes by column).
+def compile_program(root: Descriptor, *, items: Mapping[str, Item], wanted: Mapping[str, Sequence[str]]) -> Program:
+    """A program that fills `wanted` (column paths by table path), whose `items` are some of these tables.
 
     Raises:
         ValueError: a path leads nowhere, or the program would be too large for its words.
     """
     tables = {path: _table(root, path, columns, wanted) for path, columns in wanted.items()}
-    compiler = _Compiler(tables=tables, item=item)
+    compiler = _Compiler(tables=tables, items=tuple(items))
     compiler.node(root, "", "")
     if max(len(compiler.nodes), len(tables), *(table.width for table in tables.values())) > BYTE:
         raise ValueError(f"expected at most {BYTE} messages, tables, and columns in each")
@@ -103,9 +124,10 @@ def compile_program(
         tables=tables,
         places=_places(tables, children),
         children=children,
-        checks=np.array([(tables[item].columns[name], size) for name, size in ids.items()], np.int64).reshape(-1, 2),
+        checks=_checks(tables, items),
+        times=np.array([_times(table, items.get(path)) for path, table in tables.items()], np.int64),
         spine=tuple(number for number, path in enumerate(tables) if compiler.leads_to_item(path)),
-        item_node=compiler.item_node,
+        items=tuple(number for number, path in enumerate(tables) if path in items),
     )
 
 
@@ -155,6 +177,23 @@ def _places(tables: Mapping[str, Table], children: Words) -> Words:
     return places
 
 
+def _checks(tables: Mapping[str, Table], items: Mapping[str, Item]) -> Words:
+    checks = [
+        (number, table.columns[name], size)
+        for number, (path, table) in enumerate(tables.items())
+        if path in items
+        for name, size in items[path].ids.items()
+    ]
+    return np.array(checks, np.int64).reshape(-1, 3)
+
+
+def _times(table: Table, item: Item | None) -> tuple[int, int, int]:
+    if item is None or item.times is None:
+        return TIMELESS, 0, 0
+    first, second = (table.columns[name] for name in item.times)
+    return EITHER if item.either else SPANNING, first, second
+
+
 def _is_pair(table: Table) -> bool:
     """Whether a row is one word for a key, and two for a oneof within the message beside it."""
     return len(table.columns) == 2 and table.width == 3  # noqa: PLR2004
@@ -174,13 +213,12 @@ class _Compiler:
     """
 
     tables: Mapping[str, Table]
-    item: str
+    items: Sequence[str]
     nodes: list[Words] = field(default_factory=lambda: [np.zeros(TAGS, np.int64)])
     checked: dict[str, int] = field(default_factory=dict)
-    item_node: int = -1
 
     def leads_to_item(self, path: str) -> bool:
-        return f"{self.item}.".startswith(f"{path}.")
+        return any(f"{item}.".startswith(f"{path}.") for item in self.items)
 
     def node(self, message: Descriptor, table: str | None, prefix: str) -> int:
         """The number of a new node for `message`, whose fields are columns of `table` under `prefix`."""
@@ -188,9 +226,12 @@ class _Compiler:
         bits = _Bits()
         for field_ in message.fields:
             self._field(number, field_, table, prefix, bits)
-        if table == self.item and not prefix:
-            self.item_node = number
+        if table in self.items and not prefix:
+            self.nodes[number][0] = ITEM | self._number(table) << TABLE_AT
         return number
+
+    def _number(self, table: str) -> int:
+        return list(self.tables).index(table)
 
     def _checking_node(self, message: Descriptor) -> int:
         if message.full_name not in self.checked:
@@ -213,8 +254,16 @@ class _Compiler:
             step |= PACKED | _ELEMENT_SIZE[wire] << SIZE_AT | (bits.once(path) if step & STORE else 0)
             wire = LENGTH
         elif step & STORE:
-            step |= SLICE if wire == LENGTH else SCALAR
+            step |= SLICE | self._inherited(table, path) if wire == LENGTH else SCALAR
+            step |= KEY if wire == LENGTH and table and not step & ONEOF and _is_pair(self.tables[table]) else 0
+        if field_.name.endswith("_strindex"):
+            step |= UNUSUAL | PROFILES
         self._set(node, field_, wire, step)
+
+    def _inherited(self, table: str | None, path: str) -> int:
+        """SPINE for what every item below `table` repeats."""
+        is_above = table and table not in self.items and self.leads_to_item(table) and "." not in path
+        return SPINE if is_above else 0
 
     def _set(self, node: int, field_: FieldDescriptor, wire: int, step: int) -> None:
         tag = field_.number << 3 | wire
@@ -241,13 +290,18 @@ class _Compiler:
         full = f"{table}.{path}" if table else path
         if table is not None and full in self.tables:
             spine = SPINE | bits.bit("spine") << SETS_AT if self.leads_to_item(full) else 0
-            spine |= PAIR if _is_pair(self.tables[full]) else 0
-            return ROW | spine | self.node(message, full, "") << NODE_AT | list(self.tables).index(full) << TABLE_AT
+            return ROW | spine | self._row(message, table, full)
         if table is None or field_.is_repeated or not self._anything_below(table, path):
             return MESSAGE | self._checking_node(message) << NODE_AT
-        inherited = table != self.item and self.leads_to_item(table) and "." not in path
-        spine = SPINE | bits.bit("spine") << FORBIDS_AT if inherited else 0
-        return MESSAGE | spine | bits.once(path) | self.node(message, table, f"{path}.") << NODE_AT
+        spine = 0 if self.leads_to_item(full) else self._inherited(table, path)
+        spine |= bits.bit("spine") << FORBIDS_AT if spine else 0
+        once = bits.once(field_.containing_oneof.name if field_.containing_oneof else path)
+        return MESSAGE | spine | once | self.node(message, table, f"{path}.") << NODE_AT
+
+    def _row(self, message: Descriptor, table: str, full: str) -> int:
+        pair = PAIR | self._checking_node(message) << SIZE_AT if _is_pair(self.tables[full]) else 0
+        word = self.tables[table].columns[full] << COLUMN_AT if table else 0
+        return pair | word | self.node(message, full, "") << NODE_AT | self._number(full) << TABLE_AT
 
     def _anything_below(self, table: str, path: str) -> bool:
         wanted = [*self.tables, *(f"{table}.{column}" for column in self.tables[table].columns)] if table else []

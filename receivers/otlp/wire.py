@@ -20,7 +20,8 @@ A row goes where `counts` of its table says, so rows keep the order of the wire 
 together. To only count, every table has a step of zero words: each row overwrites the one before it.
 
 Where a table is full, the walk goes back to where the last message of the spine began and returns FULL: the rows so far
-are a window, and the next call walks on from there. An item without valid ids is taken out by winding `counts` back.
+are a window, and the next call walks on from there. An item that is not let in is taken out by winding `counts` back.
+What messages still open at the end of a window say of themselves only later, `read_ahead` finds.
 """
 
 # ruff: noqa: C901, PLR0912, PLR0915, PLR0917, PLR1714, PLR2004, SIM109 - a kernel is one straight walk in plain integers
@@ -28,22 +29,36 @@ are a window, and the next call walks on from there. An item without valid ids i
 from pipeline.errors import PermanentError
 from receivers.otlp.arrays import Bytes, Words
 from receivers.otlp.jit import int64, kernel
+from receivers.otlp.limits import (
+    ANY_TIME,
+    ATTRIBUTES,
+    DEPTH,
+    EARLIEST,
+    KEY_BYTES,
+    LATEST,
+    LONGEST_PAIR,
+    TEXT_BYTES,
+)
 from receivers.otlp.schema import (
     BASE,
     CAPACITY,
     CHILDREN,
     CHILDREN_END,
     COLUMN_AT,
+    EITHER,
     FIXED32,
     FIXED64,
     GROUP,
     GROUP_END,
+    ITEM,
+    KEY,
     LENGTH,
     MESSAGE,
     NODE_AT,
     ONEOF,
     PACKED,
     PAIR,
+    PROFILES,
     ROW,
     SCALAR,
     SETS_AT,
@@ -54,33 +69,34 @@ from receivers.otlp.schema import (
     STORE,
     TABLE_AT,
     TAGS,
+    TIMELESS,
     UNUSUAL,
     VARINT,
     WIDTH,
 )
 
-SHORTEST_PAIR, LONGEST_PAIR = 6, 1 << 8  # bytes: both lengths in one byte each
-MAX_DEPTH = 100  # nested messages, as in every protobuf runtime
+SHORTEST_PAIR = 6  # bytes; with LONGEST_PAIR: both lengths in one byte each
 MAX_CHUNK = 1 << 28  # bytes: text grows at most sixfold on its way to Arrow, where offsets have 31 bits
 ITEM_ROWS = 1 << 16  # of one table below one item; SDKs stop at 128 attributes, events and links
+ITEM_PACKED = 8 * ITEM_ROWS  # bytes of a packed field
 LOW = 0xFFFFFFFF  # the half of a slice word that is the offset
 
 DONE, FULL = range(2)
-TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED, TOO_MANY = range(2, 10)
+TRUNCATED, LONG_VARINT, BAD_FIELD, TOO_DEEP, STRAY_GROUP_END, BAD_WIRE_TYPE, BAD_PACKED = range(2, 9)
 REASONS = {
     TRUNCATED: "a field that ends after its message",
     LONG_VARINT: "a varint of more than 10 bytes, or 5 in a tag or length",
     BAD_FIELD: "a field number of 0 or above 2^29",
-    TOO_DEEP: f"more than {MAX_DEPTH} nested messages",
+    TOO_DEEP: "more nested messages than are allowed",
     STRAY_GROUP_END: "the end of a group that did not begin",
     BAD_WIRE_TYPE: "wire type 6 or 7",
     BAD_PACKED: "a packed field that is not a whole number of elements",
-    TOO_MANY: f"more than {ITEM_ROWS} attributes in a resource or scope",
 }
 
 # The state that one call leaves for the next.
-POS, DEPTH, MARK_POS, MARK_DEPTH, IN_ITEM, OVERSIZE, REJECTED, NOT_CANONICAL, INHERITED = range(9)
-STATE_WORDS = 9
+POS, AT_DEPTH, MARK_POS, MARK_DEPTH, OVERSIZE, REJECTED, UNTIMELY, NOT_CANONICAL, INHERITED = range(9)
+CUT_ATTRIBUTES, CUT_TEXTS, OF_PROFILES = range(9, 12)
+STATE_WORDS = 12
 # A frame: where its message ends, its node and row, fields seen, 0 or its group's field + 1, bytes that items inherit.
 END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED = range(6)
 FRAME_WORDS = 6
@@ -130,20 +146,75 @@ def whole_elements(chunk: Bytes, pos: int, end: int, size: int) -> bool:
 
 
 @kernel
-def bad_ids(chunk: Bytes, arena: Words, row: int, checks: Words) -> bool:
+def bad_ids(chunk: Bytes, arena: Words, row: int, table: int, checks: Words) -> bool:
     """Whether an id of the item in `row` has not its length or is all zero."""
     check = 0
     while check < checks.shape[0]:
-        word = arena[row + checks[check, 0]]
-        pos, end = word & LOW, (word & LOW) + (word >> 32)
-        if end - pos != checks[check, 1]:
-            return True
-        while pos < end and chunk[pos] == 0:
-            pos += 1
-        if pos == end:
-            return True
+        if checks[check, 0] == table:
+            word = arena[row + checks[check, 1]]
+            pos, end = word & LOW, (word & LOW) + (word >> 32)
+            if end - pos != checks[check, 2]:
+                return True
+            while pos < end and chunk[pos] == 0:
+                pos += 1
+            if pos == end:
+                return True
         check += 1
     return False
+
+
+@kernel
+def untimely(arena: Words, row: int, table: int, times: Words, limits: Words) -> bool:
+    """Whether the item in `row` lies outside of the time that `limits` allows; times above 2^63 come out negative."""
+    earliest, latest = limits[EARLIEST], limits[LATEST]
+    how, first, second = times[table, 0], arena[row + times[table, 1]], arena[row + times[table, 2]]
+    if how == TIMELESS or latest == ANY_TIME[1]:
+        return False
+    if how == EITHER:
+        time = first if first != 0 else second
+        return time != 0 and not earliest <= time <= latest
+    return not earliest <= first <= latest or not 0 <= second <= latest
+
+
+@kernel
+def cut_text(chunk: Bytes, pos: int, size: int, limit: int) -> int:
+    """How much of a text to keep: `limit` bytes, less a character that would be cut in two."""
+    kept = int64(min(size, limit))
+    if kept < size:
+        least = kept - 3
+        while kept > least and chunk[pos + kept] & 0xC0 == 0x80:
+            kept -= 1
+    return kept
+
+
+@kernel
+def read_ahead(chunk: Bytes, lut: Words, pos: int, end: int, node: int, row: int, limits: Words, arena: Words) -> None:
+    """Store the scalars and texts from `pos` to `end`, but none from further down, in `row`. Ends at what is wrong."""
+    while pos < end:
+        tag, pos = long_varint(chunk, pos, end, 5)
+        if pos < 0:
+            return
+        step = lut[node * TAGS + tag] if 0 < tag < TAGS else int64(0)
+        wire, value, size = tag & 7, int64(0), int64(0)
+        if wire == LENGTH:
+            size, pos = long_varint(chunk, pos, end, 5)
+            if pos < 0 or size < 0 or size > end - pos:
+                return
+            value = cut_text(chunk, pos, size, limits[TEXT_BYTES]) << 32 | pos
+        elif wire == VARINT:
+            value, pos = long_varint(chunk, pos, end, 10)
+        elif wire == FIXED64 or wire == FIXED32:
+            size = int64(8 if wire == FIXED64 else 4)
+            if size > end - pos:
+                return
+            value = little_endian(chunk, pos, size)
+        else:
+            return
+        if pos < 0:
+            return
+        pos += size
+        if step & STORE and step & 15 <= SLICE:
+            arena[row + (step >> COLUMN_AT & 255)] = value
 
 
 @kernel
@@ -182,19 +253,25 @@ def keep(stack: Words, depth: int, end: int, node: int, row: int, seen: int, gro
 
 @kernel
 def scan(
-    chunk: Bytes, lut: Words, places: Words, children: Words, checks: Words, item_node: int,
+    chunk: Bytes, lut: Words, places: Words, children: Words, checks: Words, times: Words, limits: Words,
     stack: Words, counts: Words, saved: Words, state: Words, arena: Words,
 ) -> int:  # fmt: skip
     """Walk on from `state` until the chunk is DONE, a table is FULL, or the bytes are wrong at `state[POS]`."""
-    pos, depth = state[POS], state[DEPTH]
+    pos, depth = state[POS], state[AT_DEPTH]
+    most_attributes, longest_key, longest_text = limits[ATTRIBUTES], limits[KEY_BYTES], limits[TEXT_BYTES]
+    deepest = limits[DEPTH]
     end, node, row, seen, group = frame(stack, depth)
     status = DONE
     while True:
         while pos == end and depth != 0 and group == 0:  # messages that end here
-            if node == item_node:
-                state[IN_ITEM] = 0
-                if state[OVERSIZE] != 0 or bad_ids(chunk, arena, row, checks):
+            itself = lut[node * TAGS]
+            if itself & ITEM:
+                table = itself >> TABLE_AT
+                if state[OVERSIZE] != 0 or bad_ids(chunk, arena, row, table, checks):
                     state[REJECTED] += 1
+                    put(counts, saved)
+                elif untimely(arena, row, table, times, limits):
+                    state[UNTIMELY] += 1
                     put(counts, saved)
                 else:
                     for above in range(1, depth):
@@ -221,7 +298,7 @@ def scan(
         column = row + (step >> COLUMN_AT & 255)
         once = step >> SETS_AT & 0xFFFF
         if step & UNUSUAL:
-            state[NOT_CANONICAL] = 1
+            state[OF_PROFILES if step & PROFILES else NOT_CANONICAL] = 1
         if once:
             if seen & (once >> 8):
                 state[NOT_CANONICAL] = 1
@@ -240,30 +317,38 @@ def scan(
             if pos < 0 or size < 0 or size > end - pos:
                 status, pos = -pos if pos < 0 else TRUNCATED, start
                 break
+            op = step & 15
             if step & STORE:
                 arena[column] = size << 32 | pos
-            op = step & 15
+                longest = longest_key if step & KEY else longest_text
+                if size > longest and op != PACKED:
+                    state[CUT_TEXTS] += 1
+                    arena[column] = cut_text(chunk, pos, size, longest) << 32 | pos
+                    if op == MESSAGE:  # half an array or map is neither
+                        arena[column - 1] = 0
+                elif size > ITEM_PACKED and op == PACKED:
+                    state[OVERSIZE] = 1
             if op < MESSAGE:
-                if op == PACKED and not whole_elements(chunk, pos, pos + size, step >> SIZE_AT):
+                if op == PACKED and not whole_elements(chunk, pos, pos + size, step >> SIZE_AT & 255):
                     status, pos = BAD_PACKED, start
                     break
+                if step & SPINE:
+                    stack[depth, SHARED] += size
                 pos += size
                 continue
-            if depth == MAX_DEPTH:
+            if depth == deepest:
                 status, pos = TOO_DEEP, start
                 break
-            inner_row = row
+            inner_row, inner = row, step >> NODE_AT & 255
+            if op == ROW and step & PAIR and counts[step >> TABLE_AT & 255] - arena[column] >= most_attributes:
+                state[CUT_ATTRIBUTES] += 1
+                op, inner = int64(MESSAGE), step >> SIZE_AT & 255  # only looked at
             if op == ROW:
                 table = step >> TABLE_AT & 255
                 if step & SPINE:
                     put(saved, counts)
                     state[MARK_POS], state[MARK_DEPTH], state[OVERSIZE] = start, depth, 0
-                    state[IN_ITEM] = (step >> NODE_AT & 255) == item_node
-                    stack[depth + 1, SHARED] = 0
-                if counts[table] - saved[table] >= ITEM_ROWS:
-                    if state[IN_ITEM] == 0:
-                        status, pos = TOO_MANY, start
-                        break
+                elif counts[table] - saved[table] >= ITEM_ROWS:
                     state[OVERSIZE] = 1
                     counts[table] -= 1
                 if counts[table] >= places[table, CAPACITY]:
@@ -274,7 +359,6 @@ def scan(
                     # A short text, then a oneof of a short text or small number, as attributes mostly are, is taken
                     # as a whole; all else is walked. That halves the scan, but not from a function of its own, to
                     # which numba would hand over each array as seven words.
-                    inner = step >> NODE_AT & 255
                     key, key_size = lut[inner * TAGS + int64(chunk[pos])], int64(chunk[pos + 1])
                     at, after, value, held = pos + 2 + key_size, pos + size, int64(-1), int64(0)
                     if key & 15 == SLICE and key_size < 128 and at + 4 <= after:
@@ -282,9 +366,10 @@ def scan(
                         kind, first = int64(chunk[at + 2]), int64(chunk[at + 3])
                         if held & 15 == MESSAGE and after - at < 130 and int64(chunk[at + 1]) == after - at - 2:
                             held = lut[(held >> NODE_AT & 255) * TAGS + kind]
-                            if held & ONEOF and held & 15 == SLICE and first == after - at - 4:
+                            usual = held & (ONEOF | UNUSUAL) == ONEOF
+                            if usual and held & 15 == SLICE and first == after - at - 4:
                                 value = first << 32 | (at + 4)
-                            elif held & ONEOF and held & 15 == SCALAR and kind & 7 == VARINT:
+                            elif usual and held & 15 == SCALAR and kind & 7 == VARINT:
                                 if first < 128 and at + 4 == after:
                                     value = first
                                 elif first >= 128 and at + 5 == after and chunk[at + 4] < 128:
@@ -297,10 +382,11 @@ def scan(
                         pos = after
                         continue
             elif step & SPINE:
-                stack[depth, SHARED] = size
+                stack[depth, SHARED] += size
             keep(stack, depth, end, node, row, seen, group)
             depth += 1
-            end, node, row, seen, group = pos + size, step >> NODE_AT & 255, inner_row, 0, 0
+            stack[depth, SHARED] = 0
+            end, node, row, seen, group = pos + size, inner, inner_row, 0, 0
 
         elif wire == VARINT:
             if pos == end:
@@ -327,7 +413,7 @@ def scan(
 
         elif wire == GROUP:
             state[NOT_CANONICAL] = 1
-            if depth == MAX_DEPTH:
+            if depth == deepest:
                 status, pos = TOO_DEEP, start
                 break
             keep(stack, depth, end, node, row, seen, group)
@@ -349,5 +435,5 @@ def scan(
             depth = state[MARK_DEPTH]
             end, node, row, seen, group = frame(stack, depth)
     keep(stack, depth, end, node, row, seen, group)
-    state[POS], state[DEPTH] = pos, depth
+    state[POS], state[AT_DEPTH] = pos, depth
     return status

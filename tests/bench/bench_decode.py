@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from fixtures.otlp_bodies import ordinary  # noqa: E402
 from fixtures.otlp_reference import reference_rows  # noqa: E402
 from receivers.otlp import scanner, spans  # noqa: E402
-from receivers.otlp.decode import decode_traces, program, scan_traces, warm_up  # noqa: E402
+from receivers.otlp.signals import TRACES, warm_up  # noqa: E402
 
 REQUESTS, SPANS = 20, 512
 ROUNDS = 40
@@ -40,15 +40,15 @@ def main() -> None:
     print(f"  {'protobuf FromString':28}{parse:8.2f}")
     print(f"  {'and rows in Python':28}{best(lambda: reference_rows(chunk), count, 2):8.2f}")
     print(
-        f"\n5 spans: scan {best(lambda: scan_traces(small), 1):.0f} µs, decode {best(lambda: stream(small), 1):.0f} µs"
+        f"\n5 spans: scan {best(lambda: TRACES.scan(small), 1):.0f} µs, decode {best(lambda: stream(small), 1):.0f} µs"
     )
 
 
 def stages(chunk: bytes) -> list[tuple[str, Callable[[], object]]]:
     return [
-        ("scan (admission)", lambda: scan_traces(chunk)),
-        ("fill (rows of words)", lambda: deque(scanner.windows(chunk, program()), maxlen=0)),
-        ("decode (record batches)", lambda: deque(decode_traces(chunk), maxlen=0)),
+        ("scan (admission)", lambda: TRACES.scan(chunk)),
+        ("fill (rows of words)", lambda: deque(scanner.windows(chunk, TRACES.program()), maxlen=0)),
+        ("decode (record batches)", lambda: deque(TRACES.decode(chunk, 0), maxlen=0)),
         ("decode + Arrow stream", lambda: stream(chunk)),
     ]
 
@@ -56,7 +56,7 @@ def stages(chunk: bytes) -> list[tuple[str, Callable[[], object]]]:
 def stream(chunk: bytes) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, spans.SCHEMA) as writer:
-        for decoded in decode_traces(chunk):
+        for decoded in TRACES.decode(chunk, 0):
             writer.write_batch(decoded.records)
     return sink.getvalue()
 

@@ -5,19 +5,19 @@ import random
 import numba
 
 from fixtures.otlp_bodies import damaged, everything, ordinary
-from receivers.otlp.decode import decode_traces, normalise_traces, scan_traces
+from receivers.otlp.signals import TRACES
 from receivers.otlp.wire import MalformedError
 
 
 def walk(body: bytes) -> bool:
     try:
-        scan = scan_traces(body)
+        scan = TRACES.scan(body)
         rows = sum(
-            decoded.records.num_rows for decoded in decode_traces(body if scan.canonical else normalise_traces(body))
+            decoded.records.num_rows for decoded in TRACES.decode(body if scan.canonical else TRACES.normalise(body), 0)
         )
     except MalformedError:
         return False
-    assert rows == scan.spans - scan.rejected_spans
+    assert rows == scan.items - scan.rejected
     return True
 
 

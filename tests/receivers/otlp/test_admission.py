@@ -15,7 +15,7 @@ from pipeline.ledger import Ledger
 from pipeline.spool import Spool, SpoolConfig
 from receivers.otlp.admission import Admission
 from receivers.otlp.config import OtlpConfig
-from receivers.otlp.decode import decode_traces
+from receivers.otlp.signals import TRACES
 from receivers.otlp.status import TooLargeError, UnauthenticatedError
 from receivers.otlp.wire import MalformedError
 
@@ -71,7 +71,7 @@ def test_what_is_not_canonical_is_normalised_before_it_is_stored(tmp_path):
         assert door.admission.admit(body).accepted == 1
         view = door.spool.take(0).read()
         assert ExportTraceServiceRequest.FromString(bytes(view)).resource_spans == parsed.resource_spans
-        assert sum(batch.records.num_rows for batch in decode_traces(view)) == 1
+        assert sum(batch.records.num_rows for batch in TRACES.decode(view, 0)) == 1
 
 
 def test_malformed_bytes_are_refused_and_counted_as_one(tmp_path):

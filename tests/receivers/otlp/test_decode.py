@@ -18,14 +18,14 @@ from fixtures.engine import Engine
 from fixtures.otlp_bodies import Request, bodies, damaged, everything, ordinary, requests
 from fixtures.otlp_reference import reference_rows, rows_of
 from receivers.otlp import columns, intern, render, scanner, spans, wire
-from receivers.otlp.decode import decode_traces, normalise_traces, program, scan_traces, warm_up
+from receivers.otlp.signals import TRACES, warm_up
 from receivers.otlp.wire import MalformedError
 
 FRAME = b"\xc2\x3e\x05hello"  # an unknown field, as the spool puts before each request
 
 
 def decoded_rows(chunk: bytes) -> list[dict[str, Any]]:
-    return rows_of(decoded.records for decoded in decode_traces(chunk))
+    return rows_of(decoded.records for decoded in TRACES.decode(chunk, 0))
 
 
 def spans_of(request: bytes) -> list[Span]:
@@ -115,10 +115,10 @@ EXAMPLE = """
 def test_rows_and_counts_are_those_of_the_reference(body: bytes) -> None:
     """Any request: same rows in the same order, same number left out by scan and by decode."""
     rows, rejected = reference_rows(body)
-    scan, decoded = scan_traces(body), list(decode_traces(body))
+    scan, decoded = TRACES.scan(body), list(TRACES.decode(body, 0))
     assert rows_of(one.records for one in decoded) == rows
-    assert scan.rejected_spans == sum(one.rejected for one in decoded) == rejected
-    assert scan.spans == len(rows) + rejected
+    assert scan.rejected == sum(one.rejected for one in decoded) == rejected
+    assert scan.items == len(rows) + rejected
 
 
 @settings(max_examples=60, deadline=None)
@@ -136,8 +136,8 @@ def test_normalising_keeps_the_meaning(first: Any, second: Any) -> None:
         length_delimited(1, a.SerializeToString() + b.SerializeToString())
         for a, b in zip(first.resource_spans, second.resource_spans, strict=False)
     )
-    normal = normalise_traces(split)
-    assert scan_traces(normal).canonical
+    normal = TRACES.normalise(split)
+    assert TRACES.scan(normal).canonical
     assert decoded_rows(normal) == reference_rows(split)[0]
 
 
@@ -156,18 +156,18 @@ def test_damaged_bodies_that_are_accepted_have_the_rows_of_the_reference() -> No
     for _ in range(400):
         body = damaged(chance.choice([ordinary(1, 2), everything()]), chance)
         try:
-            scan = scan_traces(body)
+            scan = TRACES.scan(body)
         except MalformedError:
             continue
         accepted += 1
-        assert decoded_rows(body if scan.canonical else normalise_traces(body)) == reference_rows(body)[0]
+        assert decoded_rows(body if scan.canonical else TRACES.normalise(body)) == reference_rows(body)[0]
     assert accepted > 80
 
 
 def test_columns_are_those_of_the_table_in_name_and_order() -> None:
     """The batch goes into `otel_traces` as it is, empty or not."""
     for body in (b"", ordinary(1, 3)):
-        (decoded,) = decode_traces(body)
+        (decoded,) = TRACES.decode(body, 0)
         assert decoded.records.schema.names == list(OTEL_TRACES.columns)
         decoded.records.validate(full=True)
 
@@ -175,7 +175,7 @@ def test_columns_are_those_of_the_table_in_name_and_order() -> None:
 def test_small_windows_give_the_same_rows_as_one_large_one() -> None:
     """Resource, scope and dictionaries are carried over or built anew; nothing shows."""
     body = ordinary(1, 23) + everything(5) + ordinary(2, 9)
-    small = [one for window in scanner.windows(body, program(), 20) for one in spans.batches(window)]
+    small = [one for window in scanner.windows(body, TRACES.program(), 20) for one in spans.batches(window, 0)]
     assert len(small) > 10
     assert rows_of(one.records for one in small) == decoded_rows(body)
     assert sum(one.rejected for one in small) == 1
@@ -186,14 +186,14 @@ def test_repeated_resources_make_more_batches_rather_than_a_huge_one(monkeypatch
     rows = decoded_rows(ordinary(1, 30))
     for bound, batches in ((1_000, 6), (1, 30)):
         monkeypatch.setattr(spans, "MAX_REPEATED_BYTES", bound)
-        decoded = list(decode_traces(ordinary(1, 30)))
+        decoded = list(TRACES.decode(ordinary(1, 30), 0))
         assert len(decoded) == batches
         assert rows_of(one.records for one in decoded) == rows
 
 
 def test_what_was_mended_is_counted_once() -> None:
     """Spans without ids left out, spans that end before they start, text that is not UTF-8."""
-    (decoded,) = decode_traces(everything())
+    (decoded,) = TRACES.decode(everything(), 0)
     assert decoded.records.column("Duration").to_pylist() == [0]
     assert (decoded.rejected, decoded.reversed) == (1, 1)
     # the status message, and one value in each of the four attribute lists that are stored
@@ -229,13 +229,13 @@ def test_chunks_may_be_mapped_files_and_are_let_go(tmp_path: Path) -> None:
     (tmp_path / "chunk").write_bytes(body)
     with (tmp_path / "chunk").open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        decoded = list(decode_traces(mapped))
-        assert scan_traces(mapped) == scan_traces(memoryview(body)) == scan_traces(body)
+        decoded = list(TRACES.decode(mapped, 0))
+        assert TRACES.scan(mapped) == TRACES.scan(memoryview(body)) == TRACES.scan(body)
         mapped.close()
     assert (
         rows_of(one.records for one in decoded)
         == decoded_rows(body)
-        == rows_of(one.records for one in decode_traces(memoryview(body)))
+        == rows_of(one.records for one in TRACES.decode(memoryview(body), 0))
     )
 
 
@@ -245,7 +245,7 @@ def test_inherited_bytes_are_what_repeating_resource_and_scope_costs() -> None:
     (resource_spans,) = message.resource_spans
     (scope_spans,) = resource_spans.scope_spans
     each = resource_spans.resource.ByteSize() + scope_spans.scope.ByteSize()
-    assert scan_traces(ordinary(1, 7)).inherited_bytes == 7 * each
+    assert TRACES.scan(ordinary(1, 7)).inherited_bytes == 7 * each
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_memory_does_not_grow_with_the_number_of_empty_messages(unit: bytes) -> 
     warm_up()
     tracemalloc.start()
     try:
-        assert sum(one.records.num_rows for one in decode_traces(body)) <= len(body) // 1000
+        assert sum(one.records.num_rows for one in TRACES.decode(body, 0)) <= len(body) // 1000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -281,8 +281,8 @@ def test_nothing_is_compiled_after_the_warm_up() -> None:
     warm_up()
     before = [len(kernel.signatures) for kernel in kernels]
     for body in (everything(), ordinary(1, 3), memoryview(ordinary(2, 2))):
-        scan_traces(body)
-        list(decode_traces(body))
+        TRACES.scan(body)
+        list(TRACES.decode(body, 0))
     assert [len(kernel.signatures) for kernel in kernels] == before == [1] * len(kernels)
 
 
@@ -294,8 +294,8 @@ def test_the_engine_reads_the_batches_into_the_tables_own_types(clickhouse: Engi
     body = ordinary(5, 40) + everything(2) + ordinary(6, 3)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, spans.SCHEMA) as stream:
-        for window in scanner.windows(body, program(), 100):
-            for one in spans.batches(window):
+        for window in scanner.windows(body, TRACES.program(), 100):
+            for one in spans.batches(window, 0):
                 stream.write_batch(one.records)
     client.raw_insert("spans", insert_block=sink.getvalue().to_pybytes(), fmt="ArrowStream")
     nanoseconds = {"Timestamp": "toUnixTimestamp64Nano(Timestamp)"}

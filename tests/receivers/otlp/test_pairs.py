@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.spans import FakeSpan, batch, request
-from receivers.otlp.decode import scan_traces
+from receivers.otlp.signals import TRACES
 from receivers.otlp.wire import MalformedError
 
 EDGES = [0, 1, 2, 63, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 130, 200, 255, 256, 300, 20_000]
@@ -40,8 +40,8 @@ def test_kinds_side_by_side_keep_their_order() -> None:
 def test_an_attribute_cut_anywhere_is_malformed_or_unseen() -> None:
     """No cut is read past: the scan refuses it, or what is left is whole."""
     body = request([FakeSpan(attributes={"key": "value", "n": 300})])
-    whole = scan_traces(body)
+    whole = TRACES.scan(body)
     assert whole.canonical
     for cut in range(1, len(body)):
         with pytest.raises(MalformedError):
-            scan_traces(body[:cut])
+            TRACES.scan(body[:cut])

@@ -14,7 +14,7 @@ from fixtures.otlp_bodies import Request, any_values
 from fixtures.otlp_reference import any_value
 from receivers.otlp import render, text
 from receivers.otlp.arrays import as_array
-from receivers.otlp.decode import decode_traces
+from receivers.otlp.signals import TRACES
 from receivers.otlp.tolerant import tolerant
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -24,7 +24,7 @@ def spelled(*values: dict[str, Any]) -> list[str]:
     """The values as the map column of a decoded span has them."""
     pairs = [{"key": b"k", "value": value} for value in values]
     span = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}
-    (decoded,) = decode_traces(Request(resource_spans=[{"scope_spans": [{"spans": [span]}]}]).SerializeToString())
+    (decoded,) = TRACES.decode(Request(resource_spans=[{"scope_spans": [{"spans": [span]}]}]).SerializeToString(), 0)
     (row,) = decoded.records.column("SpanAttributes").to_pylist()
     return [value for _, value in row]
 

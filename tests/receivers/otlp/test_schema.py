@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from fixtures.otlp_bodies import damaged
 from receivers.otlp import scanner
-from receivers.otlp.schema import Program, compile_program
+from receivers.otlp.schema import Item, Program, compile_program
 from receivers.otlp.tolerant import tolerant
 from receivers.otlp.wire import MalformedError
 
@@ -25,7 +25,7 @@ WANTED = {
 
 
 def metrics_program() -> Program:
-    return compile_program(ExportMetricsServiceRequest.DESCRIPTOR, item=METRICS, ids={}, wanted=WANTED)
+    return compile_program(ExportMetricsServiceRequest.DESCRIPTOR, items={METRICS: Item()}, wanted=WANTED)
 
 
 def metrics() -> ExportMetricsServiceRequest:
@@ -107,5 +107,5 @@ def test_a_column_that_no_message_has_is_refused(column: str) -> None:
     """Rather than left empty in silence."""
     with pytest.raises(ValueError, match=f"resource_spans.{column}: expected a field or a oneof"):
         compile_program(
-            ExportTraceServiceRequest.DESCRIPTOR, item="resource_spans", ids={}, wanted={"resource_spans": (column,)}
+            ExportTraceServiceRequest.DESCRIPTOR, items={"resource_spans": Item()}, wanted={"resource_spans": (column,)}
         )

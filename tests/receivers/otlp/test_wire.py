@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from fixtures import otlp_bodies
 from fixtures.otlp_bodies import Request, damaged, everything, ordinary
 from receivers.otlp import scanner, wire
-from receivers.otlp.decode import normalise_traces, program, scan_traces
+from receivers.otlp.signals import TRACES
 from receivers.otlp.wire import MalformedError
 
 SPAN = b"\x0a\x10" + bytes(range(16)) + b"\x12\x08" + bytes(range(8))
@@ -54,7 +54,7 @@ def protobuf_accepts(body: bytes) -> bool:
 
 def scan_accepts(body: bytes) -> bool:
     try:
-        scan_traces(body)
+        TRACES.scan(body)
     except MalformedError:
         return False
     return True
@@ -64,7 +64,7 @@ def scan_accepts(body: bytes) -> bool:
 @given(otlp_bodies.bodies)
 def test_every_body_that_protobuf_writes_is_accepted_and_canonical(body: bytes) -> None:
     """What comes out of a protobuf serialiser needs no normalising."""
-    assert scan_traces(body).canonical
+    assert TRACES.scan(body).canonical
 
 
 def test_damaged_bodies_are_accepted_exactly_where_protobuf_accepts_them() -> None:
@@ -98,7 +98,7 @@ def test_what_is_malformed_is_refused_with_reason_and_place(body: bytes, reason:
     """The error names what was wrong and the byte where it stands; protobuf refuses it too."""
     assert not protobuf_accepts(body)
     with pytest.raises(MalformedError) as caught:
-        scan_traces(body)
+        TRACES.scan(body)
     assert str(caught.value) == f"expected a protobuf message, got {reason} at byte {offset}"
     assert caught.value.offset == offset
 
@@ -125,20 +125,20 @@ def test_nesting_stops_where_protobufs_does(levels: int, accepted: bool) -> None
 )
 def test_unusual_forms_are_told_and_normalised(body: bytes) -> None:
     """They mean the same after protobuf has rewritten them, and then they are canonical."""
-    assert not scan_traces(body).canonical
-    normal = normalise_traces(body)
-    assert scan_traces(normal).canonical
+    assert not TRACES.scan(body).canonical
+    normal = TRACES.normalise(body)
+    assert TRACES.scan(normal).canonical
     assert Request.FromString(normal).resource_spans
     with pytest.raises(MalformedError, match="normalised first"):
-        list(scanner.windows(body, program()))
+        list(scanner.windows(body, TRACES.program()))
 
 
 def test_unknown_fields_of_every_wire_type_are_skipped() -> None:
     """A newer sender's fields, a known field with another wire type and frame headers change nothing."""
     unknown = b"\xf8\x07\x01" + b"\xf9\x07" + bytes(8) + b"\xfa\x07\x03abc" + b"\xfd\x07" + bytes(4) + b"\x28\x01"
     plain, padded = in_span(b""), unknown + in_span(unknown) + message((1000, b"frame header")) + in_span(b"")
-    assert scan_traces(padded).spans == 2 * scan_traces(plain).spans
-    assert scan_traces(padded).canonical
+    assert TRACES.scan(padded).items == 2 * TRACES.scan(plain).items
+    assert TRACES.scan(padded).canonical
 
 
 @pytest.mark.parametrize(
@@ -146,31 +146,31 @@ def test_unknown_fields_of_every_wire_type_are_skipped() -> None:
 )
 def test_one_member_of_a_oneof_is_canonical(member: bytes) -> None:
     """Each kind of value alone needs no normalising."""
-    assert scan_traces(in_span(message((9, message((2, member)))))).canonical
+    assert TRACES.scan(in_span(message((9, message((2, member)))))).canonical
 
 
 def test_items_with_more_rows_than_the_limit_are_rejected_alone() -> None:
     """One span with too many attributes is left out; its neighbours stay."""
     big = in_span(b"\x4a\x00" * (wire.ITEM_ROWS + 1))
-    scan = scan_traces(in_span(b"") + big + in_span(b"\x4a\x00" * wire.ITEM_ROWS))
-    assert (scan.spans, scan.rejected_spans) == (3, 1)
+    scan = TRACES.scan(in_span(b"") + big + in_span(b"\x4a\x00" * wire.ITEM_ROWS))
+    assert (scan.items, scan.rejected) == (3, 1)
     assert scan.rows["resource_spans.scope_spans.spans.attributes"] == wire.ITEM_ROWS
 
 
 def test_a_resource_with_more_attributes_than_the_limit_is_refused() -> None:
     """It would be repeated for every span."""
     with pytest.raises(MalformedError, match="more than 65536 attributes in a resource or scope"):
-        scan_traces(message((1, message((1, b"\x0a\x00" * (wire.ITEM_ROWS + 1))))))
+        TRACES.scan(message((1, message((1, b"\x0a\x00" * (wire.ITEM_ROWS + 1))))))
 
 
 def test_windows_hold_every_row_once_whatever_their_size() -> None:
     """Small windows together hold the rows of one large window, with resource and scope carried into each."""
     body = ordinary(1, 37) + ordinary(2, 1) + message((1, b"")) * 30 + ordinary(3, 12)
-    (whole,) = scanner.windows(body, program())
+    (whole,) = scanner.windows(body, TRACES.program())
     resources = "resource_spans.resource.attributes"
     for capacity in (10, 11, 29, 100):
         spans, attributes = [], []
-        for window in scanner.windows(body, program(), capacity):
+        for window in scanner.windows(body, TRACES.program(), capacity):
             assert all(len(rows) <= capacity for rows in window.rows.values())
             spans.append(window.rows["resource_spans.scope_spans.spans"][:, 3:].copy())
             attributes.append(window.rows["resource_spans.scope_spans.spans.attributes"].copy())
@@ -182,7 +182,7 @@ def test_windows_hold_every_row_once_whatever_their_size() -> None:
 def test_a_window_too_small_for_one_item_is_refused_rather_than_tried_for_ever() -> None:
     """Ten attributes do not go into nine rows."""
     with pytest.raises(ValueError, match="room for at least one item"):
-        list(scanner.windows(ordinary(1, 1), program(), 9))
+        list(scanner.windows(ordinary(1, 1), TRACES.program(), 9))
 
 
 def test_the_kernel_and_its_python_twin_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +199,10 @@ def test_the_kernel_and_its_python_twin_do_the_same(monkeypatch: pytest.MonkeyPa
 
 def outcome(body: bytes) -> object:
     try:
-        counts = scanner.count(body, program())
-        rows = [{name: rows.tolist() for name, rows in w.rows.items()} for w in scanner.windows(body, program(), 30)]
+        counts = scanner.count(body, TRACES.program())
+        rows = [
+            {name: rows.tolist() for name, rows in w.rows.items()} for w in scanner.windows(body, TRACES.program(), 30)
+        ]
     except MalformedError as error:
         return str(error)
     return counts, rows

@@ -1,0 +1,204 @@
+"""The signals of OTLP: what is particular to traces, metrics and logs, and what is done with all of them alike.
+
+In: the bytes of one request, or of many concatenated, which is the same thing to protobuf; so also a whole spool chunk,
+whose frame headers are fields that no message has. Out: counts (`scan`), the canonical form (`normalise`), or record
+batches for the signal's tables (`decode`). Promised: rows in wire order, the same for the same bytes; what is left out
+or cut is counted, by scan and decode alike; batches do not refer to the chunk; no Python object per item, and memory
+bounded for any input.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from receivers.otlp import limits, logs, metrics, scanner, spans
+from receivers.otlp.arrays import Chunk
+from receivers.otlp.limits import ANY_TIME, Limits
+from receivers.otlp.reader import Decoded
+from receivers.otlp.scanner import Window
+from receivers.otlp.schema import Item, Program, compile_program
+from receivers.otlp.tolerant import tolerant
+from receivers.otlp.wire import MalformedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What admission needs to know of a request.
+
+    `items` counts all; of these `rejected` have no valid ids or are too large, and `untimely` lie outside of the time
+    that was allowed. `inherited_bytes` is what repeating resource, scope and metric for every item costs. A request
+    that is not `canonical`, or has untimely items, must pass `normalise` before it may be decoded. `rows` has the
+    accepted rows of each table of the program. `of_profiles` tells of fields that only profiles have.
+    """
+
+    items: int
+    rejected: int
+    untimely: int
+    cut_attributes: int
+    cut_texts: int
+    inherited_bytes: int
+    canonical: bool
+    of_profiles: bool
+    rows: Mapping[str, int]
+
+    @property
+    def accepted(self) -> int:
+        return self.items - self.rejected - self.untimely
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One signal; `name` is its word in paths, folders and the ledger, `rejected` its field of partial_success."""
+
+    name: str
+    item: str
+    service: str
+    rejected: str
+    request: type[Message]
+    response: type[Message]
+    items: Mapping[str, Item]
+    wanted: Mapping[str, Sequence[str]]
+    batches: Callable[[Window, int], Iterator[Decoded]]
+
+    @property
+    def method(self) -> str:
+        """The path of its gRPC method."""
+        return f"/{self.service}/Export"
+
+    @property
+    def path(self) -> str:
+        """The path of its HTTP endpoint."""
+        return f"/v1/{self.name}"
+
+    def scan(self, body: Chunk, limits: Limits = limits.DEFAULT, timely: tuple[int, int] = ANY_TIME) -> Scan:
+        """Check and count a request without decoding it. `timely` is in nanoseconds since the epoch.
+
+        Raises:
+            MalformedError: protobuf could not read it, or it is nested too deeply.
+        """
+        program = self.program()
+        counts = scanner.count(body, program, limits.words(timely))
+        paths = list(program.tables)
+        return Scan(
+            items=sum(counts.rows[paths[number]] for number in program.items) + counts.rejected + counts.untimely,
+            rejected=counts.rejected,
+            untimely=counts.untimely,
+            cut_attributes=counts.cut_attributes,
+            cut_texts=counts.cut_texts,
+            inherited_bytes=counts.inherited_bytes,
+            canonical=counts.canonical,
+            of_profiles=counts.of_profiles,
+            rows=counts.rows,
+        )
+
+    def normalise(self, body: bytes, timely: tuple[int, int] = ANY_TIME) -> bytes:
+        """The same request in canonical form, without unknown fields and items outside of `timely`.
+
+        Raises:
+            MalformedError: protobuf cannot read it.
+        """
+        try:
+            request = tolerant(self.request).FromString(body)
+        except DecodeError as error:
+            raise MalformedError(str(error), 0) from error
+        request.DiscardUnknownFields()
+        for path, item in self.items.items():
+            _keep_timely(request, path.split("."), item, timely)
+        return request.SerializeToString()
+
+    def decode(self, chunk: Chunk, received_ns: int, limits: Limits = limits.DEFAULT) -> Iterator[Decoded]:
+        """The items of all requests in `chunk`, in wire order, in as few batches as memory allows.
+
+        What has no time of its own gets `received_ns`.
+
+        Raises:
+            MalformedError: as `scan`, or a request is not canonical.
+        """
+        for window in scanner.windows(chunk, self.program(), limits=limits.words()):
+            yield from self.batches(window, received_ns)
+
+    def program(self) -> Program:
+        """The scan program: the same to count and to decode, for what is not wanted is not checked either."""
+        return _program(self.name)
+
+
+TRACES = Signal(
+    name="traces",
+    item="span",
+    service="opentelemetry.proto.collector.trace.v1.TraceService",
+    rejected="rejected_spans",
+    request=trace_service_pb2.ExportTraceServiceRequest,
+    response=trace_service_pb2.ExportTraceServiceResponse,
+    items=spans.ITEMS,
+    wanted=spans.WANTED,
+    batches=spans.batches,
+)
+METRICS = Signal(
+    name="metrics",
+    item="data point",
+    service="opentelemetry.proto.collector.metrics.v1.MetricsService",
+    rejected="rejected_data_points",
+    request=metrics_service_pb2.ExportMetricsServiceRequest,
+    response=metrics_service_pb2.ExportMetricsServiceResponse,
+    items=metrics.ITEMS,
+    wanted=metrics.WANTED,
+    batches=metrics.batches,
+)
+LOGS = Signal(
+    name="logs",
+    item="log record",
+    service="opentelemetry.proto.collector.logs.v1.LogsService",
+    rejected="rejected_log_records",
+    request=logs_service_pb2.ExportLogsServiceRequest,
+    response=logs_service_pb2.ExportLogsServiceResponse,
+    items=logs.ITEMS,
+    wanted=logs.WANTED,
+    batches=logs.batches,
+)
+SIGNALS = (TRACES, METRICS, LOGS)
+
+
+@cache
+def _program(name: str) -> Program:
+    signal = next(signal for signal in SIGNALS if signal.name == name)
+    return compile_program(signal.request.DESCRIPTOR, items=signal.items, wanted=signal.wanted)
+
+
+def _keep_timely(message: Any, steps: Sequence[str], item: Item, timely: tuple[int, int]) -> None:
+    """Take items outside of `timely` out of the repeated field where `steps` lead."""
+    name, *rest = steps
+    inner = getattr(message, name)
+    if rest:
+        for child in [inner] if isinstance(inner, Message) else inner:
+            _keep_timely(child, rest, item, timely)
+        return
+    kept = [each for each in inner if _is_timely(each, item, timely)]
+    if len(kept) < len(inner):
+        del inner[:]
+        inner.extend(kept)
+
+
+def _is_timely(message: Any, item: Item, timely: tuple[int, int]) -> bool:
+    """As the kernel's `untimely` has it."""
+    earliest, latest = timely
+    if item.times is None or timely == ANY_TIME:
+        return True
+    first, second = (getattr(message, name) for name in item.times)
+    if item.either:
+        time = first or second
+        return not time or earliest <= time <= latest
+    return bool(earliest <= first <= latest and second <= latest)
+
+
+def warm_up() -> None:
+    """Compile every kernel, or load it from the disk cache, so that no request waits for that."""
+    for signal in SIGNALS:
+        signal.scan(b"")
+        deque(signal.decode(b"", 0), maxlen=0)
