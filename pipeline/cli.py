@@ -181,15 +181,21 @@ def demo(
 
 @app.command(rich_help_panel=BY_HAND)
 def bench(
-    what: Annotated[str, typer.Argument(help="ingest")] = "ingest",
-    peer: Annotated[str, typer.Option(help="Measured beside us in the same run")] = "rotel",
+    what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
+    peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
+    signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
+    sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,512,5000",
+    quick: Annotated[bool, typer.Option("--quick", help="A second each and one rate: only whether it works")] = False,
+    soak: Annotated[str | None, typer.Option(help="Hold saturation for so long instead, say 10m")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file")] = None,
 ) -> None:
     """Measure our own cost beside a peer's, fed the same."""
     with _explained("bench"):
-        from pipeline.bench import run_bench
+        from pipeline.bench import plan, run_bench
 
-        run_bench(what, peer=peer, as_json=as_json)
+        planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
+        run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
 
 
 def _assembly(path: Path) -> "Assembly":

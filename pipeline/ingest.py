@@ -1,7 +1,7 @@
 """`andon ingest`: from OTLP requests to rows.
 
     receivers ──bytes──▶ spool ──sealed chunk──▶ decode ─┬─▶ count ──▶ sli_slices
-    (acknowledge after the sync)                         └───────────▶ otel_traces ──▶ the chunk's file is deleted
+    (acknowledge after the sync)                         └───────────▶ otel_* ──▶ the chunk's file is deleted
 
 In: OTLP over gRPC and HTTP. Out: one insert per table and chunk, whose token is the chunk's id. Promised: whatever was
 acknowledged is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should the second
@@ -10,12 +10,13 @@ insert wait, the page already knows. A chunk that ClickHouse refuses for good is
 
 import logging
 
-from exporters.clickhouse.insert import SliceExporter, SpanExporter
+from exporters.clickhouse.client import Client
+from exporters.clickhouse.insert import SliceExporter, TelemetryExporter
 from exporters.clickhouse.tables import RECEIVER_LEDGER
 from pipeline.allocator import keep_freed_memory
 from pipeline.assembly import Assembly
 from pipeline.background import Background
-from pipeline.batch import SpanBatch
+from pipeline.batch import Batch
 from pipeline.clock import Clock, SystemClock
 from pipeline.component import Write
 from pipeline.drain import Drain
@@ -27,7 +28,7 @@ from processors.slo.documents import load_objectives
 from receivers.otlp.admission import Admission
 from receivers.otlp.grpc import GrpcReceiver
 from receivers.otlp.http import HttpReceiver
-from receivers.otlp.signals import TRACES, warm_up
+from receivers.otlp.signals import TRACES, Signal, warm_up
 
 log = logging.getLogger("andon")
 
@@ -36,28 +37,29 @@ LEDGER_PERIOD_S = 1.0
 
 
 class ChunkProcessor:
-    """What becomes of one sealed chunk."""
+    """What becomes of one sealed chunk of a signal."""
 
-    def __init__(self, counter: SliceCounter, slices: SliceExporter, spans: SpanExporter) -> None:
+    def __init__(self, signal: Signal, counter: SliceCounter, client: Client) -> None:
+        self._signal = signal
         self._counter = counter
-        self._slices = slices
-        self._spans = spans
+        self._slices = SliceExporter(client)
+        self._telemetry = TelemetryExporter(client)
 
     def process(self, chunk: SealedChunk) -> None:
         """Store all of `chunk`; see `store`."""
         self.store(chunk.id, chunk.received_ns, chunk.read())
 
     def store(self, chunk_id: str, received_ns: int, message: bytes | memoryview) -> None:
-        """Store all spans of an OTLP message; doing so twice under one id changes nothing.
+        """Store all items of an OTLP message; doing so twice under one id changes nothing.
 
         Raises:
             RetryableError: ClickHouse is away.
             PermanentError: the message cannot be decoded, or ClickHouse refuses it.
         """
-        records = tuple(decoded.records for decoded in TRACES.decode(message, received_ns))
-        batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
+        tables = self._signal.tables(message, received_ns)
+        batch = Batch(chunk_id=chunk_id, received_ns=received_ns, tables=tables)
         self._slices.consume(self._counter.count(batch))
-        self._spans.consume(batch)
+        self._telemetry.consume(batch)
 
 
 class LedgerWriter:
@@ -102,9 +104,7 @@ class Ingest:
         self._client = assembly.writer()
         self._spool = Spool(config.spool, TRACES.name, clock)
         self._ledger = Ledger(clock)
-        processor = ChunkProcessor(
-            SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)
-        )
+        processor = ChunkProcessor(TRACES, SliceCounter(objectives.indicators), self._client)
         self._drain = Drain(self._spool, processor.process)
         self._ledger_writer = LedgerWriter(self._ledger, self._client.write, self._spool, clock)
         admission = Admission(config.receivers.otlp, self._spool, self._ledger, clock)

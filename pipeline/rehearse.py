@@ -21,7 +21,6 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
-from exporters.clickhouse.insert import SliceExporter, SpanExporter
 from exporters.clickhouse.migrate import migrate
 from pipeline.assembly import Assembly
 from pipeline.clock import NS_PER_S, FakeClock, to_ns
@@ -30,6 +29,7 @@ from pipeline.evaluate import Evaluator
 from pipeline.ingest import ChunkProcessor
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from receivers.otlp.signals import TRACES
 
 TIMELINE = "timeline.yaml"
 STEP_NS = SLICE_NS
@@ -97,7 +97,7 @@ class Rehearsal:
         self._timeline = load(folder / TIMELINE)[0].parse(Timeline)
         self._client = client
         self._clock = FakeClock(self._timeline.start)
-        self._ingest = ChunkProcessor(SliceCounter(objectives.indicators), SliceExporter(client), SpanExporter(client))
+        self._ingest = ChunkProcessor(TRACES, SliceCounter(objectives.indicators), client)
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
 
     def play(self) -> list[dict[str, Any]]:

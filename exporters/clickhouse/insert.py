@@ -10,19 +10,23 @@ from typing import Any
 import pyarrow as pa
 
 from exporters.clickhouse.client import Client
-from exporters.clickhouse.tables import OTEL_TRACES, SLI_SLICES
-from pipeline.batch import SliceBatch, SpanBatch
+from exporters.clickhouse.tables import SLI_SLICES
+from pipeline.batch import Batch, SliceBatch
 
 
-class SpanExporter:
-    """Spans into `otel_traces`."""
+class TelemetryExporter:
+    """Spans, data points and log records into the tables of their kinds."""
 
     def __init__(self, client: Client) -> None:
-        self._insert = ArrowInsert(client, OTEL_TRACES.name)
+        self._client = client
+        self._inserts: dict[str, ArrowInsert] = {}
 
-    def consume(self, batch: SpanBatch) -> None:
-        """Store the spans of one chunk; see `Client.insert` for the errors."""
-        self._insert(batch.records, batch.chunk_id)
+    def consume(self, batch: Batch) -> None:
+        """Store the items of one chunk, table by table; see `Client.insert` for the errors."""
+        for table, records in batch.tables.items():
+            if table not in self._inserts:
+                self._inserts[table] = ArrowInsert(self._client, table)
+            self._inserts[table](records, batch.chunk_id)
 
 
 class SliceExporter:
@@ -37,23 +41,30 @@ class SliceExporter:
 
 
 class ArrowInsert:
-    """Record batches into one table, through room that is used again.
-
-    A stream that grows, or a copy of it, is fresh memory: the kernel zeroing its pages cost more than decoding them.
-    """
+    """Record batches into one table."""
 
     def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
-        self._room = pa.allocate_buffer(0)
+        self._body = ArrowBody()
 
     def __call__(self, records: Sequence[pa.RecordBatch], token: str) -> None:
         if any(record.num_rows for record in records):
             columns = records[0].schema.names
             self._client.insert(self._table, columns, self._body(records), "ArrowStream", token=token)
 
-    def _body(self, records: Sequence[pa.RecordBatch]) -> memoryview:
-        """An Arrow IPC stream, valid until the next one."""
+
+class ArrowBody:
+    """Record batches as an Arrow IPC stream, in room that is used again.
+
+    A stream that grows, or a copy of it, is fresh memory: the kernel zeroing its pages cost more than decoding them.
+    """
+
+    def __init__(self) -> None:
+        self._room = pa.allocate_buffer(0)
+
+    def __call__(self, records: Sequence[pa.RecordBatch]) -> memoryview:
+        """The stream, valid until the next one."""
         measure = pa.MockOutputStream()
         _write(records, measure)
         if measure.size() > self._room.size:
