@@ -50,6 +50,7 @@ clickhouse:
   reader: {{username: sre, password: bench-reader}}
 embedded: {{directory: clickhouse}}
 objectives: slo
+telemetry: {{health: {{endpoint: "127.0.0.1:{health}"}}}}
 """
 OBJECTIVES = """
 apiVersion: openslo/v1
@@ -219,7 +220,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     """An engine with our schema in `folder`."""
     (folder / "slo").mkdir(parents=True)
     (folder / "slo" / "shop.yaml").write_text(OBJECTIVES)
-    ports = dict(zip(("grpc", "http", "clickhouse"), free_ports(3), strict=True))
+    ports = dict(zip(("grpc", "http", "clickhouse", "health"), free_ports(4), strict=True))
     (folder / "andon.yaml").write_text(CONFIG.format(**ports))
     assembly = Assembly(folder / "andon.yaml")
     with child(command(assembly, "clickhouse"), "clickhouse"):

@@ -9,20 +9,31 @@ insert wait, the page already knows. A chunk that ClickHouse refuses for good is
 """
 
 import logging
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
 
 from exporters.clickhouse.insert import SliceExporter, SpanExporter
-from exporters.clickhouse.tables import RECEIVER_LEDGER
+from exporters.clickhouse.tables import OTEL_TRACES, RECEIVER_LEDGER, SLI_SLICES
 from pipeline.allocator import keep_freed_memory
 from pipeline.assembly import Assembly
 from pipeline.background import Background
 from pipeline.batch import SpanBatch
-from pipeline.clock import Clock, SystemClock
+from pipeline.clock import NS_PER_S, Clock, SystemClock
 from pipeline.component import Write
 from pipeline.drain import Drain
 from pipeline.errors import AndonError
+from pipeline.health import Contact, Health, HealthServer
+from pipeline.instruments import observe_ledger, observe_one, observe_process, observe_spools
 from pipeline.ledger import Ledger
+from pipeline.passage import ChunkTelemetry, Passage
 from pipeline.spool import SealedChunk, Spool
-from processors.sli.slices import SliceCounter
+from pipeline.telemetry import Telemetry
+from pipeline.telemetry_config import SERVICE
+from processors.sli.columns import SpanColumns
+from processors.sli.slices import LATE_NS, SliceCounter
 from processors.slo.documents import load_objectives
 from receivers.otlp.admission import Admission
 from receivers.otlp.decode import decode_traces, warm_up
@@ -34,19 +45,23 @@ log = logging.getLogger("andon")
 TRACES = "traces"
 DRAIN_TIMEOUT_S = 30.0
 LEDGER_PERIOD_S = 1.0
+STUCK_TIMEOUTS = 4  # as often as an insert may take before it is given up: then nobody works on the oldest chunk
 
 
 class ChunkProcessor:
     """What becomes of one sealed chunk."""
 
-    def __init__(self, counter: SliceCounter, slices: SliceExporter, spans: SpanExporter) -> None:
+    def __init__(
+        self, counter: SliceCounter, slices: SliceExporter, spans: SpanExporter, telemetry: ChunkTelemetry
+    ) -> None:
         self._counter = counter
         self._slices = slices
         self._spans = spans
+        self._telemetry = telemetry
 
     def process(self, chunk: SealedChunk) -> None:
         """Store all of `chunk`; see `store`."""
-        self.store(chunk.id, chunk.received_ns, chunk.read())
+        self._store(chunk.id, chunk.received_ns, chunk.read(), self._follow(chunk.id, chunk.opened_ns))
 
     def store(self, chunk_id: str, received_ns: int, message: bytes | memoryview) -> None:
         """Store all spans of an OTLP message; doing so twice under one id changes nothing.
@@ -55,10 +70,37 @@ class ChunkProcessor:
             RetryableError: ClickHouse is away.
             PermanentError: the message cannot be decoded, or ClickHouse refuses it.
         """
-        records = tuple(decoded.records for decoded in decode_traces(message))
+        self._store(chunk_id, received_ns, message, self._follow(chunk_id, received_ns))
+
+    def _follow(self, chunk_id: str, opened_ns: int) -> Passage:
+        return self._telemetry.follow(TRACES, chunk_id, opened_ns)
+
+    def _store(self, chunk_id: str, received_ns: int, message: bytes | memoryview, passage: Passage) -> None:
+        with passage.stage("decode"):
+            records = tuple(decoded.records for decoded in decode_traces(message))
         batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
-        self._slices.consume(self._counter.count(batch))
-        self._spans.consume(batch)
+        with passage.stage("count"):
+            slices = self._counter.count(batch)
+        with passage.stage("insert", SLI_SLICES.name):
+            self._slices.consume(slices)
+        with passage.stage("insert", OTEL_TRACES.name):
+            self._spans.consume(batch)
+        passage.stored(items=_items(records), late=_late(batch), own=_is_own(records))
+
+
+def _items(records: Iterable[pa.RecordBatch]) -> int:
+    return sum(record.num_rows for record in records)
+
+
+def _late(batch: SpanBatch) -> int:
+    """How many spans came long after they ended."""
+    limit_ns = batch.received_ns - LATE_NS
+    return sum(int(np.count_nonzero(SpanColumns(record).end_ns < limit_ns)) for record in batch.records)
+
+
+def _is_own(records: Iterable[pa.RecordBatch]) -> bool:
+    """Whether there is nothing in it but Andon's own spans."""
+    return {name for record in records for name in record.column("ServiceName").unique().to_pylist()} <= {SERVICE}
 
 
 class LedgerWriter:
@@ -103,14 +145,44 @@ class Ingest:
         self._client = assembly.writer()
         self._spool = Spool(config.spool, TRACES, clock)
         self._ledger = Ledger(clock)
+        self._telemetry = Telemetry(assembly.telemetry(), "ingest")
+        self._into_itself = assembly.telemetry_into_itself
         processor = ChunkProcessor(
-            SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)
+            SliceCounter(objectives.indicators),
+            SliceExporter(self._client),
+            SpanExporter(self._client),
+            ChunkTelemetry(self._telemetry.meter, self._telemetry.tracer, clock),
         )
-        self._drain = Drain(self._spool, processor.process)
-        self._ledger_writer = LedgerWriter(self._ledger, self._client.write, self._spool, clock)
+        self._clickhouse, self._draining = Contact(clock), Contact(clock)
+        self._stuck_s = STUCK_TIMEOUTS * config.clickhouse.timeout / NS_PER_S
+        self._drain = Drain(self._spool, self._draining.watch(self._clickhouse.watch(processor.process)))
+        write = self._clickhouse.watch(self._client.write)
+        self._ledger_writer = LedgerWriter(self._ledger, write, self._spool, clock)
         admission = Admission(config.receivers.otlp, self._spool, self._ledger, clock)
         self.grpc = GrpcReceiver(config.receivers.otlp, admission)
         self.http = HttpReceiver(config.receivers.otlp, admission)
+        self._health = Health(
+            checks={"doors": self._doors_shut, "spool": self._spool.refusal, "drain": self._drain_stuck},
+            facts={"clickhouse": self._clickhouse.state, "spool": lambda: {TRACES: asdict(self._spool.stats())}},
+        )
+        endpoint = config.telemetry.health.endpoint if config.telemetry.health else None
+        self._health_server = HealthServer(endpoint, self._health.routes(self._telemetry.exposition))
+        self._instrument()
+
+    def _instrument(self) -> None:
+        meter = self._telemetry.meter
+        observe_process(meter)
+        observe_ledger(meter, self._ledger)
+        observe_spools(meter, {TRACES: self._spool.stats})
+        observe_one(meter, "andon.clickhouse.up", lambda: self._clickhouse.up)
+
+    def _doors_shut(self) -> str:
+        return "" if self._ledger.doors else "no door is open"
+
+    def _drain_stuck(self) -> str:
+        """Nothing was stored or tried for long, though something waits."""
+        waits_s = min(self._draining.still_s, self._spool.stats().oldest_age_s)
+        return "" if waits_s < self._stuck_s else f"chunks wait, and none was tried for {waits_s:.0f} s"
 
     def doors(self) -> str:
         """Where telemetry is taken."""
@@ -118,6 +190,7 @@ class Ingest:
 
     def start(self) -> None:
         """Open the doors once there is somebody behind them."""
+        self._health_server.start()
         log.info("preparing kernels (the first start compiles them: some seconds)")
         warm_up()
         self._spool.start()
@@ -125,9 +198,14 @@ class Ingest:
         self._ledger_writer.start()
         self.grpc.start()
         self.http.start()
+        self._telemetry.start()
+        self._health.started = True
 
     def shutdown(self) -> None:
         """Close the doors, empty the spool as far as ClickHouse lets us, then stop."""
+        self._health.stopping = True
+        if self._into_itself:
+            self._telemetry.shutdown()  # while the door is open
         self.grpc.shutdown()
         self.http.shutdown()
         self._spool.shutdown()
@@ -137,3 +215,5 @@ class Ingest:
         self._ledger_writer.shutdown()
         self._spool.close()
         self._client.close()
+        self._telemetry.shutdown()
+        self._health_server.shutdown()
