@@ -157,9 +157,12 @@ class Contact:
 class HealthServer:
     """Answers on `endpoint`; does nothing without one. `announce` is a file that says where, for a supervisor."""
 
-    def __init__(self, endpoint: str | None, routes: Routes, announce: Path | None = None) -> None:
+    def __init__(
+        self, endpoint: str | None, routes: Routes, announce: Path | None = None, *, timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._endpoint = endpoint
         self._routes = routes
+        self._timeout_s = timeout_s
         self._announce = announce
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -173,7 +176,7 @@ class HealthServer:
         """
         if self._endpoint is None:
             return
-        self._server = _Server(self._endpoint, self._routes)
+        self._server = _Server(self._endpoint, self._routes, self._timeout_s)
         host, _, _ = self._endpoint.rpartition(":")
         self.url = f"http://{host}:{self._server.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="health", daemon=True)
@@ -204,11 +207,13 @@ class _Server(ThreadingMixIn, TCPServer):
     """A TCP server with a bound on connections, and an end to each."""
 
     allow_reuse_address = True
+    request_queue_size = 4 * MAX_CONNECTIONS
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, endpoint: str, routes: Routes) -> None:
+    def __init__(self, endpoint: str, routes: Routes, timeout_s: float) -> None:
         self.routes = routes
+        self._timeout_s = timeout_s
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         address = host_and_port(endpoint)
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -232,7 +237,7 @@ class _Server(ThreadingMixIn, TCPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        end = threading.Timer(TIMEOUT_S, _cut, [request])
+        end = threading.Timer(self._timeout_s, _cut, [request])
         end.daemon = True
         end.start()
         try:

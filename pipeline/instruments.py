@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import psutil
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
@@ -24,6 +24,17 @@ Stats = Callable[[], SpoolStats]
 ValueT = TypeVar("ValueT")
 SIGNAL, REASON, TRANSPORT = "signal", "error.type", "transport"
 KEPT_S = 0.5  # how long a look at a spool serves all instruments that ask for it
+
+
+class Look(Protocol):
+    """What the evaluator knows of its last look."""
+
+    @property
+    def ended_s(self) -> float: ...
+    @property
+    def duration_s(self) -> float: ...
+    @property
+    def promises(self) -> int: ...
 
 
 class Kind(StrEnum):
@@ -49,7 +60,6 @@ class Instrument:
 # https://opentelemetry.io/docs/specs/semconv/database/database-metrics/
 INSERT_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 DELAY_BOUNDS_S = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 1800, 7200, 86400)
-TICK_BOUNDS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 INSTRUMENTS: Mapping[str, Instrument] = {
     one.name: one
@@ -78,10 +88,9 @@ INSTRUMENTS: Mapping[str, Instrument] = {
         Instrument("andon.spool.cut", Kind.COUNTER, "By", "Torn tails cut at start"),
         Instrument("andon.clickhouse.up", Kind.GAUGE, "1", "1 if it answered the last time, else 0"),
         Instrument("db.client.operation.duration", Kind.HISTOGRAM, "s", "Of an insert, by table", INSERT_BOUNDS_S),
-        Instrument("andon.evaluate.duration", Kind.HISTOGRAM, "s", "Of a look at all promises", TICK_BOUNDS_S),
-        Instrument("andon.evaluate.age", Kind.GAUGE, "s", "Since the last look that came to its end"),
-        Instrument("andon.evaluate.promises", Kind.UP_DOWN, "{promise}", "Looked at"),
-        Instrument("andon.statuspage.snapshot.age", Kind.GAUGE, "s", "Of what the page shows"),
+        Instrument("andon.evaluate.duration", Kind.GAUGE, "s", "Of the last look at all promises"),
+        Instrument("andon.evaluate.age", Kind.GAUGE, "s", "Since that look came to its end"),
+        Instrument("andon.evaluate.promises", Kind.UP_DOWN, "{promise}", "That it looked at"),
         Instrument("process.cpu.time", Kind.COUNTER, "s", "By cpu.mode"),
         Instrument("process.memory.usage", Kind.UP_DOWN, "By", "Resident"),
         Instrument("process.memory.virtual", Kind.UP_DOWN, "By", "Committed"),
@@ -189,6 +198,17 @@ def _kept(look: Callable[[], ValueT]) -> Callable[[], ValueT]:
         return kept[0][1]
 
     return read
+
+
+def observe_looks(meter: Meter, looked: Callable[[], Look | None]) -> None:
+    """How the evaluator gets on; nothing before its first look."""
+
+    def value(of: Callable[[Look], float]) -> Callable[[], float | None]:
+        return lambda: of(look) if (look := looked()) else None
+
+    observe_one(meter, "andon.evaluate.duration", value(lambda look: look.duration_s))
+    observe_one(meter, "andon.evaluate.age", value(lambda look: time.monotonic() - look.ended_s))
+    observe_one(meter, "andon.evaluate.promises", value(lambda look: look.promises))
 
 
 def observe_process(meter: Meter) -> None:

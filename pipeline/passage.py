@@ -15,7 +15,6 @@ from opentelemetry.metrics import Meter
 from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
 
 from pipeline.clock import NS_PER_S, Clock
-from pipeline.errors import RetryableError
 from pipeline.instruments import REASON, SIGNAL, counter, histogram
 
 
@@ -103,7 +102,7 @@ class Passage:
         try:
             yield
         except Exception as failure:
-            error = failure.reason if isinstance(failure, RetryableError) else type(failure).__name__
+            error = type(failure).__name__
             raise
         finally:
             stage = Stage(name=name, table=table, start_ns=start_ns, end_ns=self._telemetry.now_ns(), error=error)

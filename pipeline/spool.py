@@ -35,6 +35,7 @@ from pipeline.errors import PermanentError, RetryableError
 from pipeline.frame import Frame, frame_header, frames
 
 MAX_GROUP = 512  # two buffers a frame in one writev, and Linux takes 1024
+FULL_SHARE = 32  # with less free than this part of it, a spool is called full
 SYNC_TIMEOUT_S = 30.0  # longer than any client waits for its answer
 
 
@@ -480,11 +481,11 @@ class Spool:
     # ---- watching
 
     def refusal(self) -> str:
-        """Why a body would be refused now; nothing if it would be taken."""
+        """Why a body of some size would be refused now; nothing if it would be taken."""
         with self._changed:
             if not self._state.accepting:
                 return "the spool is not open"
-            return "" if self._has_room(1) else self._full()
+            return "" if self._has_room(self._config.max_size // FULL_SHARE) else self._full()
 
     @property
     def drained(self) -> bool:

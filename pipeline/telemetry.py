@@ -17,11 +17,28 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from prometheus_client import CollectorRegistry, generate_latest
 
+from pipeline.component import Component
 from pipeline.telemetry_config import SERVICE, TelemetryConfig
 from pipeline.telemetry_export import Exporters
 
 NS_PER_MS = 1_000_000
 SHUTDOWN_TIMEOUT_MS = 3_000
+
+
+class Watched:
+    """A program that pushes its telemetry, for one that does not have any by itself."""
+
+    def __init__(self, component: Component, telemetry: "Telemetry") -> None:
+        self._component = component
+        self._telemetry = telemetry
+
+    def start(self) -> None:
+        self._telemetry.start()
+        self._component.start()
+
+    def shutdown(self) -> None:
+        self._component.shutdown()
+        self._telemetry.shutdown()
 
 
 class Telemetry:
