@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pipeline.assembly import Assembly
+    from pipeline.component import Component
+    from pipeline.evaluate import Evaluator
 
 app = typer.Typer(
     name="andon",
@@ -80,9 +82,11 @@ def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) ->
         from pipeline.evaluate import evaluator
         from pipeline.process import run
 
-        run(
-            evaluator(_assembly(config)), ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline
-        )
+        assembly = _assembly(config)
+        part = evaluator(assembly)
+        pushes = assembly.config.telemetry.otlp is not None  # else nobody would read it, and the SDK is not loaded
+        component = _watched(assembly, part) if pushes else part
+        run(component, ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline)
 
 
 @app.command(rich_help_panel=EACH)
@@ -202,6 +206,16 @@ def _assembly(path: Path) -> "Assembly":
     from pipeline.assembly import Assembly
 
     return Assembly(path)
+
+
+def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
+    from pipeline.instruments import observe_looks, observe_process
+    from pipeline.telemetry import Telemetry, Watched
+
+    telemetry = Telemetry(assembly.telemetry(), "evaluate")
+    observe_process(telemetry.meter)
+    observe_looks(telemetry.meter, lambda: part.looked)
+    return Watched(part, telemetry)
 
 
 def _as_table(rows: "pa.Table") -> Table:

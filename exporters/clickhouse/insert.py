@@ -1,57 +1,30 @@
-"""Batches into tables: one insert per table and chunk, whose token is the chunk's id.
+"""Record batches into tables: one insert per table and chunk, whose token is the chunk's id.
 
-In: batches whose columns are the table's. Out: rows, stored when `consume` returns, and stored once however often the
-same chunk comes. Memory: an exporter keeps the room of its largest body, and serves one thread.
+In: batches whose columns are the table's. Out: rows, stored when the call returns, and stored once however often the
+same chunk comes. Memory: the room of the largest body of each table is kept; one `Inserts` serves one thread.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from exporters.clickhouse.client import Client
-from exporters.clickhouse.tables import SLI_SLICES
-from pipeline.batch import Batch, SliceBatch
 
 
-class TelemetryExporter:
-    """Spans, data points and log records into the tables of their kinds."""
+class Inserts:
+    """Record batches into any table."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._inserts: dict[str, ArrowInsert] = {}
+        self._bodies: defaultdict[str, ArrowBody] = defaultdict(ArrowBody)
 
-    def consume(self, batch: Batch) -> None:
-        """Store the items of one chunk, table by table; see `Client.insert` for the errors."""
-        for table, records in batch.tables.items():
-            if table not in self._inserts:
-                self._inserts[table] = ArrowInsert(self._client, table)
-            self._inserts[table](records, batch.chunk_id)
-
-
-class SliceExporter:
-    """Sums into `sli_slices`."""
-
-    def __init__(self, client: Client) -> None:
-        self._insert = ArrowInsert(client, SLI_SLICES.name)
-
-    def consume(self, batch: SliceBatch) -> None:
-        """Store the sums of one chunk; see `Client.insert` for the errors."""
-        self._insert([batch.records], batch.chunk_id)
-
-
-class ArrowInsert:
-    """Record batches into one table."""
-
-    def __init__(self, client: Client, table: str) -> None:
-        self._client = client
-        self._table = table
-        self._body = ArrowBody()
-
-    def __call__(self, records: Sequence[pa.RecordBatch], token: str) -> None:
+    def __call__(self, table: str, records: Sequence[pa.RecordBatch], *, token: str) -> None:
+        """Store `records`; see `Client.insert` for the errors."""
         if any(record.num_rows for record in records):
             columns = records[0].schema.names
-            self._client.insert(self._table, columns, self._body(records), "ArrowStream", token=token)
+            self._client.insert(table, columns, self._bodies[table](records), "ArrowStream", token=token)
 
 
 class ArrowBody:

@@ -25,6 +25,7 @@ clickhouse:
   reader: {{username: sre, password: bench-reader}}
 embedded: {{directory: clickhouse}}
 objectives: slo
+telemetry: {{health: {{endpoint: "127.0.0.1:{health}"}}}}
 """
 OBJECTIVES = """
 apiVersion: openslo/v1
@@ -72,7 +73,7 @@ class Stage:
 def stage(folder: Path) -> Iterator[Stage]:
     """An engine with our schema in `folder`."""
     write_objectives(folder / "slo")
-    ports = dict(zip(("grpc", "http", "clickhouse"), free_ports(3), strict=True))
+    ports = dict(zip(("grpc", "http", "clickhouse", "health"), free_ports(4), strict=True))
     (folder / "andon.yaml").write_text(CONFIG.format(**ports))
     assembly = Assembly(folder / "andon.yaml")
     with child("clickhouse", command(assembly, "clickhouse"), {}) as engine:

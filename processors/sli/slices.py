@@ -1,9 +1,9 @@
 """Counting: what a batch of spans adds to each indicator's slices of event time.
 
 In: batches of spans. Out: one `SliceBatch` each: sums per (indicator, group, slice) that merge by addition in any
-order, so late, replayed or reordered batches need no special path. A slice is 10 seconds, aligned to the epoch; a span belongs
-to the slice in which it *ended*. An end in the future is taken as the time of receipt. Memory: the group names seen, at
-most `max_groups` an indicator; what comes after those is counted under `OVERFLOW`.
+order, so late, replayed or reordered batches need no special path. A slice is 10 seconds, aligned to the epoch; a span
+belongs to the slice in which it *ended*. An end in the future is taken as the time of receipt. Memory: the group names
+seen, at most `max_groups` an indicator; what comes after those is counted under `OVERFLOW`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 from pipeline.clock import Clock
-from pipeline.errors import RetryableError
+from pipeline.errors import PermanentError, RetryableError
 from pipeline.ledger import Ledger
 from pipeline.spool import Spool
 from receivers.otlp.config import OtlpConfig
@@ -18,6 +18,7 @@ from receivers.otlp.status import Outcome, TooLargeError, UnauthenticatedError
 from receivers.otlp.wire import ITEM_ROWS
 
 BEARER = "bearer"
+INVALID, BUG = "invalid", "internal"  # why items are refused, where no error says it
 # What repeating resource and scope for every span may come to, in requests of the greatest size: a request of few bytes
 # can otherwise ask for any number of rows of any width.
 MAX_INHERITED_REQUESTS = 16
@@ -59,13 +60,13 @@ class Admission:
             self._check_width(scan)
             if accepted:
                 self._spool.append(body if scan.canonical else TRACES.normalise(body), received_ns)
-        except RetryableError:
-            self._count(received_ns, shed=items)
+        except RetryableError as error:
+            self._count(received_ns, shed=items, reason=error.reason)
             raise
-        except Exception:
-            self._count(received_ns, refused=items)
+        except Exception as error:
+            self._count(received_ns, refused=items, reason=error.reason if isinstance(error, PermanentError) else BUG)
             raise
-        self._count(received_ns, accepted=accepted, refused=scan.rejected)
+        self._count(received_ns, accepted=accepted, refused=scan.rejected, reason=INVALID)
         return Outcome(accepted=accepted, rejected=scan.rejected, message=_why(scan))
 
     def check_size(self, size: int) -> None:
@@ -77,13 +78,17 @@ class Admission:
         if size > self.max_request_bytes:
             raise TooLargeError(f"expected at most {self.max_request_bytes} bytes, inflated or not, got more")
 
-    def refused(self) -> None:
-        """Count a request that a transport refused before its items could be counted."""
-        self._count(self._clock.now_ns(), refused=1)
+    def requested(self, transport: str) -> None:
+        """Count a request, by how it came."""
+        self.ledger.requested(self._spool.signal, transport)
 
-    def shed(self) -> None:
+    def refused(self, error: PermanentError) -> None:
+        """Count a request that a transport refused before its items could be counted."""
+        self._count(self._clock.now_ns(), refused=1, reason=error.reason)
+
+    def shed(self, error: RetryableError) -> None:
         """Count a request that a transport asked to come again before its items could be counted."""
-        self._count(self._clock.now_ns(), shed=1)
+        self._count(self._clock.now_ns(), shed=1, reason=error.reason)
 
     def opened(self) -> None:
         """A transport is listening from now on."""
@@ -113,8 +118,8 @@ class Admission:
                 f"got {scan.inherited_bytes}"
             )
 
-    def _count(self, received_ns: int, *, accepted: int = 0, refused: int = 0, shed: int = 0) -> None:
-        self.ledger.count(self._spool.signal, received_ns, accepted=accepted, refused=refused, shed=shed)
+    def _count(self, received_ns: int, *, accepted: int = 0, refused: int = 0, shed: int = 0, reason: str = "") -> None:
+        self.ledger.count(self._spool.signal, received_ns, accepted=accepted, refused=refused, shed=shed, reason=reason)
 
 
 def _digest(token: str) -> bytes:

@@ -32,6 +32,7 @@ NOT_STORED = {
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
     "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export": "profiles",
 }
+TRANSPORT = "grpc"
 MAX_QUEUED = 1024
 NS_PER_MS = 1_000_000
 READ_BYTES = 256 << 10
@@ -104,14 +105,16 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             return self._refuse(NotStoredError(f"{NOT_STORED[method]} are not stored yet; only traces are"))
         if method != EXPORT_TRACES:
             return None
+        self._admission.requested(TRANSPORT)
         try:
             self._admission.authorize(_authorization(handler_call_details))
         except PermanentError as error:
-            self._admission.refused()
+            self._admission.refused(error)
             return self._refuse(error)
         if not self._enter():
-            self._admission.shed()
-            return self._refuse(RetryableError(f"more than {MAX_QUEUED} requests are waiting"))
+            busy = RetryableError(f"more than {MAX_QUEUED} requests are waiting")
+            self._admission.shed(busy)
+            return self._refuse(busy)
         return self._export
 
     def _enter(self) -> bool:
@@ -140,10 +143,10 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         with self._watch.watching(call):
             body = next(requests, None)
         if body is None:
-            self._admission.refused()
-            raise TooLargeError(
-                f"expected one message of at most {self._admission.max_request_bytes} bytes, got none such"
-            )
+            limit = self._admission.max_request_bytes
+            error = TooLargeError(f"expected one message of at most {limit} bytes, got none such")
+            self._admission.refused(error)
+            raise error
         return body
 
     def _refuse(self, error: Exception) -> Handler:

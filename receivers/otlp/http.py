@@ -44,6 +44,7 @@ log = logging.getLogger("andon")
 
 TRACES_PATH = "/v1/traces"
 NOT_STORED = {"/v1/metrics": "metrics", "/v1/logs": "logs", "/v1development/profiles": "profiles"}
+_TRANSPORTS = {Encoding.PROTOBUF: "http/protobuf", Encoding.JSON: "http/json"}
 GZIP = "gzip"
 BUFFERED_REQUESTS = 4
 INFLATE_WINDOW = 1 << 16
@@ -173,15 +174,16 @@ class App:
     async def _read(self, headers: Mapping[str, str], receive: Receive, body: "_Body") -> None:
         """The body as sent. What refuses it is counted here, since admission never sees it."""
         try:
+            self._admission.requested(_TRANSPORTS[_encoding(headers)])
             self._admission.authorize(headers.get("authorization"))
             _check_media(headers)
             self._admission.check_size(int(headers.get("content-length", 0)))
             await self._receive(receive, body)
-        except PermanentError:
-            self._admission.refused()
+        except PermanentError as error:
+            self._admission.refused(error)
             raise
-        except RetryableError:
-            self._admission.shed()
+        except RetryableError as error:
+            self._admission.shed(error)
             raise
 
     async def _receive(self, receive: Receive, body: "_Body") -> None:
@@ -204,8 +206,8 @@ class App:
             if _encoding(headers) is Encoding.JSON:
                 with self._converting:  # bound by the interpreter anyway, and its objects are many times the body
                     body = to_protobuf(body, ExportTraceServiceRequest)
-        except PermanentError:
-            self._admission.refused()
+        except PermanentError as error:
+            self._admission.refused(error)
             raise
         return self._admission.admit(body)
 

@@ -46,21 +46,31 @@ class Encoding(StrEnum):
 class UnauthenticatedError(PermanentError):
     """No token, or an unknown one."""
 
+    reason = "unauthenticated"
+
 
 class TooLargeError(PermanentError):
     """More bytes than a request may have, as sent or inflated."""
+
+    reason = "too_large"
 
 
 class NotStoredError(PermanentError):
     """A signal or path that nothing here stores."""
 
+    reason = "not_stored"
+
 
 class WrongMethodError(PermanentError):
     """Not a POST."""
 
+    reason = "wrong_method"
+
 
 class WrongMediaError(PermanentError):
     """A content type or encoding that is not spoken here."""
+
+    reason = "wrong_media"
 
 
 class InvalidFieldError(PermanentError):
