@@ -151,6 +151,18 @@ OTEL_TRACES_TRACE_ID_TS = Table(
     "otel_traces_trace_id_ts", {"TraceId": "String", "Start": "DateTime", "End": "DateTime"}
 )
 
+# The tables of telemetry, and the column that says how old a row is.
+TELEMETRY = {
+    OTEL_TRACES.name: "Timestamp",
+    OTEL_TRACES_TRACE_ID_TS.name: "Start",
+    OTEL_LOGS.name: "Timestamp",
+    OTEL_METRICS_GAUGE.name: "TimeUnix",
+    OTEL_METRICS_SUM.name: "TimeUnix",
+    OTEL_METRICS_HISTOGRAM.name: "TimeUnix",
+    OTEL_METRICS_EXP_HISTOGRAM.name: "TimeUnix",
+    OTEL_METRICS_SUMMARY.name: "TimeUnix",
+}
+
 # Sums that merge: what every chunk adds to an indicator's 10 seconds of event time.
 SLI_SLICES = Table(
     "sli_slices",
