@@ -16,7 +16,7 @@ RUN_S = 40
 POINT = "ServiceName, ScopeName, ScopeVersion, MetricName, MetricDescription, MetricUnit, Attributes"
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf", "http/json"])
 def test_i01_node_sends_every_signal_and_sql_finds_all_of_it(
