@@ -65,12 +65,12 @@ class Assembly:
     def embedded_settings(self) -> EmbeddedSettings:
         """The embedded engine, at the address and with the users that everybody else uses."""
         if self.config.embedded is None:
-            raise self._problem(("embedded",), "the embedded engine's directory here")
+            raise self._error(("embedded",), "the embedded engine's directory here")
         writer, reader = self._user("writer"), self._user("reader")
         scheme, _, address = self.config.clickhouse.endpoint.partition("://")
         host, _, port = address.rstrip("/").rpartition(":")
         if scheme != "http" or not host or not port.isdigit():
-            raise self._problem(("clickhouse", "endpoint"), "http://HOST:PORT, where the embedded engine is to listen")
+            raise self._error(("clickhouse", "endpoint"), "http://HOST:PORT, where the embedded engine is to listen")
         return EmbeddedSettings(
             host=host.strip("[]"),
             port=int(port),
@@ -85,12 +85,15 @@ class Assembly:
     def _user(self, role: str) -> Credentials:
         user: Credentials | None = getattr(self.config.clickhouse, role)
         if user is None:
-            raise self._problem(("clickhouse", role), "a username and a password, for what you started")
+            raise self._error(("clickhouse", role), "a username and a password, for what you started")
         return user
 
-    def _problem(self, path: tuple[str, ...], expected: str) -> ConfigError:
-        problem: Problem = self._document.problem(path, expected=expected)
-        return ConfigError([problem])
+    def problem(self, path: tuple[str, ...], expected: str, hint: str = "") -> Problem:
+        """Something wrong at `path` that only shows when a program starts."""
+        return self._document.problem(path, expected=expected, hint=hint)
+
+    def _error(self, path: tuple[str, ...], expected: str) -> ConfigError:
+        return ConfigError([self.problem(path, expected)])
 
 
 def _secret(value: SecretStr) -> str:

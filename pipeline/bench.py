@@ -42,7 +42,10 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PEERS = ("rotel",)
 
 CONFIG = """
-receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}}}
+receivers:
+  otlp:
+    workers: 1
+    protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}
 spool: {{directory: spool}}
 clickhouse:
   endpoint: http://127.0.0.1:{clickhouse}

@@ -5,23 +5,25 @@
 
 In: OTLP over gRPC and HTTP. Out: one insert per table and chunk, whose token is the chunk's id. Promised: whatever was
 acknowledged is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should the second
-insert wait, the page already knows. A chunk that ClickHouse refuses for good is put aside, with the reason beside it.
+insert wait, the page already knows. A request that ClickHouse refuses for good is put aside, with the reason beside it;
+it was counted all the same, once, for it was answered.
 """
 
 import logging
 
 from exporters.clickhouse.insert import SliceExporter, SpanExporter
-from exporters.clickhouse.tables import RECEIVER_LEDGER
+from exporters.clickhouse.tables import OTEL_TRACES, RECEIVER_LEDGER, SLI_SLICES
 from pipeline.allocator import keep_freed_memory
 from pipeline.assembly import Assembly
 from pipeline.background import Background
 from pipeline.batch import SpanBatch
+from pipeline.chunk import Once, SealedChunk, always
 from pipeline.clock import Clock, SystemClock
 from pipeline.component import Write
 from pipeline.drain import Drain
 from pipeline.errors import AndonError
 from pipeline.ledger import Ledger
-from pipeline.spool import SealedChunk, Spool
+from pipeline.spool import Spool
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
 from receivers.otlp.admission import Admission
@@ -33,6 +35,7 @@ log = logging.getLogger("andon")
 
 TRACES = "traces"
 DRAIN_TIMEOUT_S = 30.0
+LOCK_TIMEOUT_S = 60.0  # while the last process on the folder ends, or a neighbour drains it
 LEDGER_PERIOD_S = 1.0
 
 
@@ -45,10 +48,10 @@ class ChunkProcessor:
         self._spans = spans
 
     def process(self, chunk: SealedChunk) -> None:
-        """Store all of `chunk`; see `store`."""
-        self.store(chunk.id, chunk.received_ns, chunk.read())
+        """Store all spans of `chunk`, in each table once; see `store`."""
+        self.store(chunk.id, chunk.received_ns, chunk.read(), chunk.once)
 
-    def store(self, chunk_id: str, received_ns: int, message: bytes | memoryview) -> None:
+    def store(self, chunk_id: str, received_ns: int, message: bytes | memoryview, once: Once = always) -> None:
         """Store all spans of an OTLP message; doing so twice under one id changes nothing.
 
         Raises:
@@ -57,8 +60,8 @@ class ChunkProcessor:
         """
         records = tuple(decoded.records for decoded in decode_traces(message))
         batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
-        self._slices.consume(self._counter.count(batch))
-        self._spans.consume(batch)
+        once(SLI_SLICES.name, lambda: self._slices.consume(self._counter.count(batch)))
+        once(OTEL_TRACES.name, lambda: self._spans.consume(batch))
 
 
 class LedgerWriter:
@@ -96,12 +99,12 @@ class LedgerWriter:
 class Ingest:
     """All of ingest, from doors to drain."""
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, number: int = 0) -> None:
         keep_freed_memory()
         config, clock = assembly.config, SystemClock()
         objectives = load_objectives(config.objectives)
         self._client = assembly.writer()
-        self._spool = Spool(config.spool, TRACES, clock)
+        self._spool = Spool(config.spool, TRACES, clock, number=number)
         self._ledger = Ledger(clock)
         processor = ChunkProcessor(
             SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)
@@ -120,7 +123,7 @@ class Ingest:
         """Open the doors once there is somebody behind them."""
         log.info("preparing kernels (the first start compiles them: some seconds)")
         warm_up()
-        self._spool.start()
+        self._spool.start(LOCK_TIMEOUT_S)
         self._drain.start()
         self._ledger_writer.start()
         self.grpc.start()
