@@ -50,8 +50,9 @@ class DeadLetters:
         """Make room, and finish what a crash left half done."""
         for folder in (self.dead, self.retry):
             folder.mkdir(parents=True, exist_ok=True)
-        for left in self.dead.glob("*.new"):
-            left.unlink()
+        for left in (*self.dead.glob("*.new"), *self.dead.glob(f"*{REASON}")):
+            if not left.with_suffix(SEALED).exists() or left.suffix != REASON:
+                left.unlink()
         for path in self.dead.glob(f"*{SEALED}"):
             (self.folder / path.name).unlink(missing_ok=True)
         self._measure()
@@ -120,11 +121,11 @@ def retry(letter: Path) -> None:
     """
     inbox = letter.parent.with_name(RETRY)
     inbox.mkdir(exist_ok=True)
+    letter.with_suffix(REASON).unlink(missing_ok=True)  # first: the next refusal may come at once, with its own
     try:
         letter.rename(inbox / letter.name)
     except FileNotFoundError as error:
         raise PermanentError(f"{letter.stem}: expected a dead letter, got none: it is gone") from error
-    letter.with_suffix(REASON).unlink(missing_ok=True)
 
 
 def drop(letter: Path) -> None:
