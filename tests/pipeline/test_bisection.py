@@ -1,4 +1,4 @@
-"""Poison among good requests: exactly the poison is put aside, the rest is stored once, whatever crash comes between."""
+"""Poison among good requests: exactly that is put aside, the rest is stored once, whatever crash comes between."""
 
 import sys
 from collections.abc import Iterator
