@@ -48,7 +48,7 @@ def stored(store: Store) -> tuple[int, int, int]:
 def test_one_row_that_clickhouse_refuses_costs_one_request_and_every_span_is_counted_once(
     store: Store, processor: ChunkProcessor, tmp_path: Path
 ) -> None:
-    """Slices were stored before the spans were refused: they are counted again neither with the halves nor at a retry."""
+    """Slices were stored before the spans were refused: neither the halves nor a retry count them again."""
     store.client.command(REFUSE)
     spans = [
         FakeSpan(name="poison" if number in (3, 17) else "GET /", attributes={"n": number}) for number in range(20)
