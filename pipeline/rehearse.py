@@ -23,7 +23,6 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
-from exporters.clickhouse.insert import Inserts
 from exporters.clickhouse.migrate import migrate
 from pipeline.assembly import Assembly
 from pipeline.clock import NS_PER_S, FakeClock, to_ns
@@ -33,6 +32,7 @@ from pipeline.lane import ChunkProcessor
 from pipeline.passage import ChunkTelemetry
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
 TIMELINE = "timeline.yaml"
@@ -103,8 +103,9 @@ class Rehearsal:
         self._clock = FakeClock(self._timeline.start)
         self._ingest = ChunkProcessor(
             TRACES,
+            DEFAULT,
             SliceCounter(objectives.indicators),
-            Inserts(client),
+            client,
             ChunkTelemetry(NoOpMeter("rehearse"), NoOpTracer(), self._clock),
         )
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
