@@ -107,9 +107,9 @@ class Ingest:
         )
         self._drain = Drain(self._spool, processor.process)
         self._ledger_writer = LedgerWriter(self._ledger, self._client.write, self._spool, clock)
-        admission = Admission(config.receivers.otlp, self._spool, self._ledger, clock)
-        self.grpc = GrpcReceiver(config.receivers.otlp, admission)
-        self.http = HttpReceiver(config.receivers.otlp, admission)
+        self._admission = Admission(config.receivers.otlp, {TRACES.name: self._spool}, self._ledger, clock)
+        self.grpc = GrpcReceiver(config.receivers.otlp, self._admission)
+        self.http = HttpReceiver(config.receivers.otlp, self._admission)
 
     def doors(self) -> str:
         """Where telemetry is taken."""
@@ -122,6 +122,7 @@ class Ingest:
         self._spool.start()
         self._drain.start()
         self._ledger_writer.start()
+        self._admission.start()
         self.grpc.start()
         self.http.start()
 
@@ -129,6 +130,7 @@ class Ingest:
         """Close the doors, empty the spool as far as ClickHouse lets us, then stop."""
         self.grpc.shutdown()
         self.http.shutdown()
+        self._admission.shutdown()
         self._spool.shutdown()
         if not self._spool.wait_empty(DRAIN_TIMEOUT_S):
             log.warning("the spool still holds %d chunks; the next start stores them", self._spool.stats().chunks)
