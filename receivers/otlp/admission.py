@@ -53,7 +53,8 @@ class Admission:
         self._told_of_profiles = False
 
     def start(self) -> None:
-        """Look after the file of tokens."""
+        """Compile what a request needs beside its scan, or load it from the disk cache; look after the tokens."""
+        digest(with_tenant(b"", "nobody"))
         self._tokens.start()
 
     def shutdown(self) -> None:
