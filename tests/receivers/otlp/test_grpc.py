@@ -9,7 +9,6 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from fixtures.certificates import certificate
 from fixtures.doors import EXPORT, doors, request, send
 from fixtures.http2 import RawCall
 from pipeline.errors import PermanentError
@@ -49,29 +48,6 @@ def test_shutdown_finishes_the_calls_that_run(tmp_path):
         stopping.result(timeout=10)
         assert held.result(timeout=10).code == "OK"
         assert send(at, "grpc", body).code == "UNAVAILABLE"
-
-
-def test_tls_is_spoken_when_configured(tmp_path):
-    """With our certificate as root the call passes; in the clear it does not."""
-    cert, key = certificate(tmp_path)
-    with doors(tmp_path / "spool", protocols={"grpc": {"tls": {"cert_file": str(cert), "key_file": str(key)}}}) as at:
-        credentials = grpc.ssl_channel_credentials(cert.read_bytes())
-        endpoint = at.grpc.endpoint.replace("127.0.0.1", "localhost")
-        with grpc.secure_channel(endpoint, credentials) as channel:
-            assert channel.unary_unary(EXPORT)(request("a"), timeout=10) == b""
-        assert send(at, "grpc", request("b")).code == "UNAVAILABLE"
-        assert at.stored() == ["a"]
-
-
-@pytest.mark.parametrize("name", ["grpc", "http"])
-def test_tls_files_that_cannot_be_read_stop_the_start(tmp_path, name):
-    """The message names the door and the file."""
-    tls = {"cert_file": str(tmp_path / "none.pem"), "key_file": str(tmp_path / "none.key")}
-    with (
-        pytest.raises(PermanentError, match=r"127.0.0.1:0: expected .*"),
-        doors(tmp_path, protocols={name: {"tls": tls}}),
-    ):
-        pass
 
 
 def test_an_endpoint_that_is_not_ours_stops_the_start(tmp_path):

@@ -4,7 +4,6 @@ import gzip
 import http.client
 import select
 import socket
-import ssl
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,6 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from fixtures.certificates import certificate
 from fixtures.doors import PROTOBUF, doors, read_reply, request, send
 from pipeline.errors import PermanentError
 from receivers.otlp.http import MAX_GZIP_MEMBERS, inflate
@@ -95,15 +93,13 @@ def test_shutdown_finishes_the_requests_that_run(tmp_path):
             send(at, "http/protobuf", body)
 
 
-def test_tls_is_spoken_when_configured(tmp_path):
-    """With our certificate as root the request passes."""
-    cert, key = certificate(tmp_path)
-    with doors(tmp_path / "spool", protocols={"http": {"tls": {"cert_file": str(cert), "key_file": str(key)}}}) as at:
-        context = ssl.create_default_context(cafile=str(cert))
-        connection = http.client.HTTPSConnection(at.http.endpoint, timeout=10, context=context)
+def test_an_old_connection_is_answered_and_closed(tmp_path):
+    """So that clients connect anew, maybe to another process; they are told with the answer, and lose nothing."""
+    with doors(tmp_path, protocols={"http": {"max_connection_age": "1ns"}}) as at:
+        connection = http.client.HTTPConnection(at.http.endpoint, timeout=10)
         connection.request("POST", "/v1/traces", request("a"), {"content-type": PROTOBUF})
-        assert read_reply(connection.getresponse()).code == 200
-        connection.close()
+        reply = read_reply(connection.getresponse())
+        assert (reply.code, reply.headers["connection"]) == (200, "close")
         assert at.stored() == ["a"]
 
 

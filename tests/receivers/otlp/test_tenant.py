@@ -1,5 +1,10 @@
 """The tenant in every resource, put there in bytes, against what protobuf itself makes of it."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -113,6 +118,21 @@ def test_bytes_that_are_cut_or_changed_are_refused_or_walked_within_their_bounds
             with_tenant(body, tenant)
         except MalformedError:
             continue
+
+
+def test_no_kernel_reads_or_writes_outside_of_its_arrays(tmp_path):
+    """With numba's bounds checks on, damaged bodies pass without an IndexError."""
+    environment = os.environ | {
+        "NUMBA_BOUNDSCHECK": "1",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    script = Path(__file__).with_name("tenant_bounds_check.py")
+    run = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "2000 bodies" in run.stdout
 
 
 def test_what_nobody_claims_is_handed_on_as_it_is():
