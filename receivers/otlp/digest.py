@@ -8,7 +8,7 @@ import secrets
 
 import numpy as np
 
-from receivers.otlp.arrays import Bytes, Words, as_array
+from receivers.otlp.arrays import Bytes, Chunk, Words, as_array
 from receivers.otlp.jit import int64, kernel
 from receivers.otlp.memory import fold, load64
 
@@ -39,7 +39,7 @@ def digest_halves(body: Bytes, seed: Words) -> tuple[int, int]:
     return fold(a ^ seed[2], b ^ seed[5]), fold(c ^ seed[0], d ^ seed[4])
 
 
-def digest(body: bytes) -> int:
+def digest(body: Chunk) -> int:
     """The digest of `body`."""
     first, second = digest_halves(as_array(body), SEED)
     return first << 64 ^ second
