@@ -100,7 +100,7 @@ class Assembly:
         doors, auth = self.config.receivers.otlp.protocols, self.config.receivers.otlp.auth
         door, protocol = (doors.http, Protocol.HTTP) if doors.http else (doors.grpc, Protocol.GRPC)
         if door is None or host_and_port(door.endpoint)[1] == 0:
-            raise self._problem(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
+            raise self._error(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
         tokens = [("authorization", SecretStr(f"Bearer {_secret(token)}")) for token in auth.bearer_tokens[:1]]
         update = {
             "endpoint": f"{'https' if door.tls else 'http'}://{_reachable(door.endpoint)}",

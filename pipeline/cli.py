@@ -39,6 +39,8 @@ app = typer.Typer(
     epilog="Point any OpenTelemetry SDK at it: `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`",
 )
 ONE_MACHINE, EACH, BY_HAND = "All on one machine", "Each program by itself", "By hand"
+token = typer.Typer(no_args_is_help=True, help="Tokens with which a tenant sends.")
+app.add_typer(token, name="token", rich_help_panel=BY_HAND)
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 
@@ -189,6 +191,19 @@ def demo(
         from pipeline.demo import run_demo
 
         raise typer.Exit(run_demo(once=once, as_json=as_json, keep=keep))
+
+
+@token.command("new")
+def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) -> None:
+    """Make a token: it is shown this once, and its digest goes into `receivers.otlp.auth.tokens_file`."""
+    with explained("token"):
+        from receivers.otlp.tokens import new_token
+
+        secret, entry = new_token(tenant)
+        err.print("The token, which nobody can show again:")
+        typer.echo(secret)
+        err.print("Below `tokens:` in the file of tokens:")
+        typer.echo(entry)
 
 
 @app.command(rich_help_panel=BY_HAND)

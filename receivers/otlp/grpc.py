@@ -1,8 +1,8 @@
 """OTLP/gRPC: request bytes from the wire to admission, answers back.
 
-In: Export calls of the four OTLP services. Out: `admission.admit(bytes)`. Promised: no message is parsed here; a call
-without a valid token is refused before its body is read; at most `threads` bodies are in memory; a call that does not
-finish sending within `read_timeout` is cancelled; calls beyond `MAX_QUEUED` are asked to come again.
+In: Export calls of the OTLP services. Out: `admission.admit(signal, bytes, tenant)`. Promised: no message is parsed
+here; a call without a valid token is refused before its body is read; at most `threads` bodies are in memory; a call
+that does not finish sending within `read_timeout` is cancelled; calls beyond `MAX_QUEUED` are asked to come again.
 
 The handlers are stream-unary although Export is unary: on the wire that is the same, and only so does grpcio call the
 handler before the body has come, which is what the time limit needs.
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -21,17 +22,15 @@ import grpc
 from pipeline.clock import NS_PER_S
 from pipeline.errors import AndonError, PermanentError, RetryableError
 from receivers.otlp.admission import Admission
-from receivers.otlp.config import GrpcConfig, OtlpConfig, TlsConfig
+from receivers.otlp.config import GrpcConfig, OtlpConfig
+from receivers.otlp.signals import SIGNALS, Signal
 from receivers.otlp.status import STATUS_DETAILS, NotStoredError, TooLargeError, refusal, success
+from receivers.otlp.tls import Certificates
 
 log = logging.getLogger("andon")
 
-EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-NOT_STORED = {
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
-    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
-    "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export": "profiles",
-}
+EXPORTS = {signal.method: signal for signal in SIGNALS}
+PROFILES = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
 TRANSPORT = "grpc"
 MAX_QUEUED = 1024
 NS_PER_MS = 1_000_000
@@ -94,28 +93,26 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._admission = admission
         self._watch = watch
         self._refusals = refusals  # of their own, so that they are quick while all other threads hold requests
-        self._export = grpc.stream_unary_rpc_method_handler(self._admit)
         self._lock = threading.Lock()
         self._queued = 0
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         """The handler for a call; every other path is UNIMPLEMENTED by grpcio itself."""
         method = handler_call_details.method
-        if method in NOT_STORED:
-            return self._refuse(NotStoredError(f"{NOT_STORED[method]} are not stored yet; only traces are"))
-        if method != EXPORT_TRACES:
-            return None
-        self._admission.requested(TRANSPORT)
+        signal = EXPORTS.get(method)
+        if signal is None:
+            return self._refuse(NotStoredError("profiles are not stored")) if method == PROFILES else None
+        self._admission.requested(signal, TRANSPORT)
         try:
-            self._admission.authorize(_authorization(handler_call_details))
+            tenant = self._admission.authorize(signal, _authorization(handler_call_details))
         except PermanentError as error:
-            self._admission.refused(error)
+            self._admission.refused(signal, error)
             return self._refuse(error)
         if not self._enter():
             busy = RetryableError(f"more than {MAX_QUEUED} requests are waiting")
-            self._admission.shed(busy)
+            self._admission.shed(signal, busy)
             return self._refuse(busy)
-        return self._export
+        return grpc.stream_unary_rpc_method_handler(partial(self._admit, signal, tenant))
 
     def _enter(self) -> bool:
         with self._lock:
@@ -124,10 +121,10 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             self._queued += 1
             return True
 
-    def _admit(self, requests: Requests, call: Call) -> bytes:
+    def _admit(self, signal: Signal, tenant: str, requests: Requests, call: Call) -> bytes:
         try:
-            outcome = self._admission.admit(self._body(requests, call))
-            return success(outcome).SerializeToString()
+            outcome = self._admission.admit(signal, self._body(signal, requests, call), tenant)
+            return success(signal, outcome).SerializeToString()
         except grpc.RpcError:
             raise  # the client is gone, so there is nobody to answer
         except Exception as error:
@@ -138,14 +135,14 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             with self._lock:
                 self._queued -= 1
 
-    def _body(self, requests: Requests, call: Call) -> bytes:
+    def _body(self, signal: Signal, requests: Requests, call: Call) -> bytes:
         """The one message of the call. None comes if it is too large, which grpcio has answered by itself."""
         with self._watch.watching(call):
             body = next(requests, None)
         if body is None:
             limit = self._admission.max_request_bytes
             error = TooLargeError(f"expected one message of at most {limit} bytes, got none such")
-            self._admission.refused(error)
+            self._admission.refused(signal, error)
             raise error
         return body
 
@@ -194,8 +191,8 @@ class _Watch:
 
 def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]]:
     keepalive = config.keepalive
-    age_ns = keepalive.server_parameters.max_connection_age
-    options = [
+    age = keepalive.server_parameters
+    return [
         ("grpc.max_receive_message_length", max_request_bytes),
         ("grpc.so_reuseport", 1),
         # OTLP requests are large: fewer, larger reads.
@@ -205,12 +202,9 @@ def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]
         ("grpc.server_handshake_timeout_ms", config.read_timeout // NS_PER_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", keepalive.enforcement_policy.min_time // NS_PER_MS),
+        ("grpc.max_connection_age_ms", age.max_connection_age // NS_PER_MS),
+        ("grpc.max_connection_age_grace_ms", age.max_connection_age_grace // NS_PER_MS),
     ]
-    if age_ns is not None:
-        grace_ns = keepalive.server_parameters.max_connection_age_grace
-        options.append(("grpc.max_connection_age_ms", age_ns // NS_PER_MS))
-        options.append(("grpc.max_connection_age_grace_ms", grace_ns // NS_PER_MS))
-    return options
 
 
 def _bind(server: grpc.Server, config: GrpcConfig) -> str:
@@ -219,17 +213,11 @@ def _bind(server: grpc.Server, config: GrpcConfig) -> str:
         if config.tls is None:
             port = server.add_insecure_port(config.endpoint)
         else:
-            port = server.add_secure_port(config.endpoint, _credentials(config.tls))
+            port = server.add_secure_port(config.endpoint, Certificates(config.tls, config.endpoint).credentials())
     except (RuntimeError, OSError) as error:
         raise PermanentError(f"{config.endpoint}: expected an address to listen on, got: {error}") from error
     host, _, _ = config.endpoint.rpartition(":")
     return f"{host}:{port}"
-
-
-def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:
-    pair = (tls.key_file.read_bytes(), tls.cert_file.read_bytes())
-    ca = tls.client_ca_file.read_bytes() if tls.client_ca_file else None
-    return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
 
 
 def _authorization(details: grpc.HandlerCallDetails) -> str | None:
