@@ -21,7 +21,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
 bench: $(VENV)/.dev $(VENV)/peers/rotel
-	$(BIN)/andon bench ingest --peer rotel $(ARGS)
+	$(BIN)/andon bench ingest --peer rotel --json $(ARGS)
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

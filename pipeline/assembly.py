@@ -10,12 +10,15 @@ from pydantic import SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedSettings
-from pipeline.config import Config, FilePath, load, one_problem, section, written
+from pipeline.config import Config, FilePath, host_and_port, load, one_problem, section, written
 from pipeline.errors import ConfigError, Problem
 from pipeline.spool import SpoolConfig
+from pipeline.telemetry_config import ITSELF, Protocol, TelemetryConfig
 from processors.incidents.config import EvaluateConfig
 from receivers.otlp.config import OtlpConfig
 from statuspage.config import StatusPageConfig
+
+HERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  # how to reach who listens everywhere
 
 
 class ReceiversConfig(Config):
@@ -41,6 +44,7 @@ class AndonConfig(Config):
     objectives: FilePath = written("slo")
     evaluate: EvaluateConfig = section()
     statuspage: StatusPageConfig = section()
+    telemetry: TelemetryConfig = section()
 
 
 class Assembly:
@@ -82,6 +86,29 @@ class Assembly:
             insecure=self.config.embedded.insecure,
         )
 
+    @property
+    def telemetry_into_itself(self) -> bool:
+        """Whether our own telemetry comes in by our own door."""
+        otlp = self.config.telemetry.otlp
+        return otlp is not None and otlp.endpoint == ITSELF
+
+    def telemetry(self) -> TelemetryConfig:
+        """Our own telemetry; where it is to come into Andon itself, with the address of a door and a token for it."""
+        config = self.config.telemetry
+        if config.otlp is None or not self.telemetry_into_itself:
+            return config
+        doors, auth = self.config.receivers.otlp.protocols, self.config.receivers.otlp.auth
+        door, protocol = (doors.http, Protocol.HTTP) if doors.http else (doors.grpc, Protocol.GRPC)
+        if door is None or host_and_port(door.endpoint)[1] == 0:
+            raise self._problem(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
+        tokens = [("authorization", SecretStr(f"Bearer {_secret(token)}")) for token in auth.bearer_tokens[:1]]
+        update = {
+            "endpoint": f"{'https' if door.tls else 'http'}://{_reachable(door.endpoint)}",
+            "protocol": protocol,
+            "headers": dict(tokens) | dict(config.otlp.headers),
+        }
+        return config.model_copy(update={"otlp": config.otlp.model_copy(update=update)})
+
     def _user(self, role: str) -> Credentials:
         user: Credentials | None = getattr(self.config.clickhouse, role)
         if user is None:
@@ -95,3 +122,9 @@ class Assembly:
 
 def _secret(value: SecretStr) -> str:
     return value.get_secret_value()
+
+
+def _reachable(endpoint: str) -> str:
+    """The address that leads to who listens on `endpoint`, from this machine."""
+    host, _, port = endpoint.rpartition(":")
+    return f"{HERE.get(host, host)}:{port}"

@@ -4,26 +4,28 @@ A batch is Arrow with the table's own column names, so the exporter sends it as 
 values that will be stored: a figure computed here can be recomputed from the store.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpanBatch:
-    """The spans of one sealed chunk, one row a span.
+class Batch:
+    """The items of one sealed chunk, one row a span, data point or log record.
 
-    `records` share the columns of `otel_traces`; there is more than one only where a buffer would grow past its bound.
-    `received_ns` is when its last request was received, in nanoseconds since the epoch; a replay brings the same.
+    `tables` has the record batches of each table, which share its columns; there is more than one only where a buffer
+    would grow past its bound. `received_ns` is when its last request was received, in nanoseconds since the epoch; a
+    replay brings the same.
     """
 
     chunk_id: str
     received_ns: int
-    records: tuple[pa.RecordBatch, ...]
+    tables: Mapping[str, tuple[pa.RecordBatch, ...]]
 
     @property
     def rows(self) -> int:
-        return sum(record.num_rows for record in self.records)
+        return sum(record.num_rows for records in self.tables.values() for record in records)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

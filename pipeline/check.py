@@ -23,6 +23,7 @@ def check_file(path: Path) -> str:
     if is_objectives(path):
         return described(read_objectives([path]))
     assembly = Assembly(path)
+    assembly.telemetry()
     folder = assembly.config.objectives
     return f"valid; {folder.name}: {described(load_objectives(folder))}"
 

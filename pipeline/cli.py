@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pipeline.assembly import Assembly
+    from pipeline.component import Component
+    from pipeline.evaluate import Evaluator
 
 app = typer.Typer(
     name="andon",
@@ -82,9 +84,11 @@ def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) ->
         from pipeline.evaluate import evaluator
         from pipeline.process import run
 
-        run(
-            evaluator(_assembly(config)), ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline
-        )
+        assembly = _assembly(config)
+        part = evaluator(assembly)
+        pushes = assembly.config.telemetry.otlp is not None  # else nobody would read it, and the SDK is not loaded
+        component = _watched(assembly, part) if pushes else part
+        run(component, ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline)
 
 
 @app.command(rich_help_panel=EACH)
@@ -196,21 +200,37 @@ def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) ->
 
 @app.command(rich_help_panel=BY_HAND)
 def bench(
-    what: Annotated[str, typer.Argument(help="ingest")] = "ingest",
-    peer: Annotated[str, typer.Option(help="Measured beside us in the same run")] = "rotel",
+    what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
+    peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
+    signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
+    sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,512,5000",
+    quick: Annotated[bool, typer.Option("--quick", help="A second each and one rate: only whether it works")] = False,
+    soak: Annotated[str | None, typer.Option(help="Hold saturation for so long instead, say 10m")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file")] = None,
 ) -> None:
     """Measure our own cost beside a peer's, fed the same."""
     with _explained("bench"):
-        from pipeline.bench import run_bench
+        from pipeline.bench import plan, run_bench
 
-        run_bench(what, peer=peer, as_json=as_json)
+        planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
+        run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
 
 
 def _assembly(path: Path) -> "Assembly":
     from pipeline.assembly import Assembly
 
     return Assembly(path)
+
+
+def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
+    from pipeline.instruments import observe_looks, observe_process
+    from pipeline.telemetry import Telemetry, Watched
+
+    telemetry = Telemetry(assembly.telemetry(), "evaluate")
+    observe_process(telemetry.meter)
+    observe_looks(telemetry.meter, lambda: part.looked)
+    return Watched(part, telemetry)
 
 
 def _as_table(rows: "pa.Table") -> Table:

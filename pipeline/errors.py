@@ -43,12 +43,18 @@ class ConfigError(AndonError):
 
 
 class PermanentError(AndonError):
-    """The same input will fail the same way."""
+    """The same input will fail the same way. `reason` is what counters call it, a word for each kind."""
+
+    reason = "malformed"
 
 
 class RetryableError(AndonError):
-    """The same input may succeed later; `retry_after_s` says when to try, in seconds, where that is known."""
+    """The same input may succeed later; `retry_after_s` says when to try, in seconds, where that is known.
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    `reason` is what counters call it, a word for each kind.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, reason: str = "busy") -> None:
         self.retry_after_s = retry_after_s
+        self.reason = reason
         super().__init__(message)

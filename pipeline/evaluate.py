@@ -10,8 +10,9 @@ tick that was cut off is finished by the next one, and late data count from the 
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -54,6 +55,15 @@ def evaluator(assembly: Assembly) -> "Evaluator":
     return Evaluator(objectives, client.query, client.write, SystemClock(), assembly.config.evaluate)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The last tick that came to its end, for telemetry."""
+
+    ended_s: float
+    duration_s: float
+    promises: int
+
+
 class Evaluator:
     """Looks at every promise every few seconds and writes down what changed."""
 
@@ -70,6 +80,7 @@ class Evaluator:
         self._coverage: tuple[datetime, dict[PromiseKey, Fraction]] | None = None
         self._told: dict[PromiseKey, dict[str, Any]] = {}
         self._failing = False
+        self.looked: Look | None = None
         self._background = Background("evaluate", self._run)
 
     def start(self) -> None:
@@ -110,13 +121,15 @@ class Evaluator:
             RetryableError: the store is away; the next tick does what this one could not.
             PermanentError: the store refuses what we ask or write.
         """
-        now = _to_ms(to_datetime(self._clock.now_ns()))
+        began_s, now = time.monotonic(), _to_ms(to_datetime(self._clock.now_ns()))
         self._define(now)
         incidents, standings = read_incidents(self._query), read_standings(self._query)
         statuses = self._statuses(now, incidents)
         signals = [self._settle(status, standings.get(status.promise.key, Standing()), now) for status in statuses]
         self._settle_incidents(signals, incidents, now)
         self._tell(signals, now)
+        ended_s = time.monotonic()
+        self.looked = Look(ended_s=ended_s, duration_s=ended_s - began_s, promises=len(signals))
 
     def _define(self, now: datetime) -> None:
         """Write down what is in force, once per life."""

@@ -9,19 +9,24 @@ insert wait, the page already knows. A chunk that ClickHouse refuses for good is
 """
 
 import logging
+from dataclasses import asdict
 
-from exporters.clickhouse.insert import SliceExporter, SpanExporter
+from exporters.clickhouse.insert import Inserts
 from exporters.clickhouse.tables import RECEIVER_LEDGER
 from pipeline.allocator import keep_freed_memory
 from pipeline.assembly import Assembly
 from pipeline.background import Background
-from pipeline.batch import SpanBatch
-from pipeline.clock import Clock, SystemClock
+from pipeline.clock import NS_PER_S, Clock, SystemClock
 from pipeline.component import Write
 from pipeline.drain import Drain
 from pipeline.errors import AndonError
+from pipeline.health import Contact, Health, HealthServer
+from pipeline.instruments import observe_ledger, observe_one, observe_process, observe_spools
+from pipeline.lane import ChunkProcessor
 from pipeline.ledger import Ledger
-from pipeline.spool import SealedChunk, Spool
+from pipeline.passage import ChunkTelemetry
+from pipeline.spool import Spool
+from pipeline.telemetry import Telemetry
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
 from receivers.otlp.admission import Admission
@@ -33,31 +38,7 @@ log = logging.getLogger("andon")
 
 DRAIN_TIMEOUT_S = 30.0
 LEDGER_PERIOD_S = 1.0
-
-
-class ChunkProcessor:
-    """What becomes of one sealed chunk."""
-
-    def __init__(self, counter: SliceCounter, slices: SliceExporter, spans: SpanExporter) -> None:
-        self._counter = counter
-        self._slices = slices
-        self._spans = spans
-
-    def process(self, chunk: SealedChunk) -> None:
-        """Store all of `chunk`; see `store`."""
-        self.store(chunk.id, chunk.received_ns, chunk.read())
-
-    def store(self, chunk_id: str, received_ns: int, message: bytes | memoryview) -> None:
-        """Store all spans of an OTLP message; doing so twice under one id changes nothing.
-
-        Raises:
-            RetryableError: ClickHouse is away.
-            PermanentError: the message cannot be decoded, or ClickHouse refuses it.
-        """
-        records = tuple(decoded.records for decoded in TRACES.decode(message, received_ns))
-        batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
-        self._slices.consume(self._counter.count(batch))
-        self._spans.consume(batch)
+STUCK_TIMEOUTS = 4  # as often as an insert may take before it is given up: then nobody works on the oldest chunk
 
 
 class LedgerWriter:
@@ -102,14 +83,44 @@ class Ingest:
         self._client = assembly.writer()
         self._spool = Spool(config.spool, TRACES.name, clock)
         self._ledger = Ledger(clock)
+        self._telemetry = Telemetry(assembly.telemetry(), "ingest")
+        self._into_itself = assembly.telemetry_into_itself
         processor = ChunkProcessor(
-            SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)
+            TRACES,
+            SliceCounter(objectives.indicators),
+            Inserts(self._client),
+            ChunkTelemetry(self._telemetry.meter, self._telemetry.tracer, clock),
         )
-        self._drain = Drain(self._spool, processor.process)
-        self._ledger_writer = LedgerWriter(self._ledger, self._client.write, self._spool, clock)
+        self._clickhouse, self._draining = Contact(clock), Contact(clock)
+        self._stuck_s = STUCK_TIMEOUTS * config.clickhouse.timeout / NS_PER_S
+        self._drain = Drain(self._spool, self._draining.watch(self._clickhouse.watch(processor.process)))
+        write = self._clickhouse.watch(self._client.write)
+        self._ledger_writer = LedgerWriter(self._ledger, write, self._spool, clock)
         self._admission = Admission(config.receivers.otlp, {TRACES.name: self._spool}, self._ledger, clock)
         self.grpc = GrpcReceiver(config.receivers.otlp, self._admission)
         self.http = HttpReceiver(config.receivers.otlp, self._admission)
+        self._health = Health(
+            checks={"doors": self._doors_shut, "spool": self._spool.refusal, "drain": self._drain_stuck},
+            facts={"clickhouse": self._clickhouse.state, "spool": lambda: {TRACES.name: asdict(self._spool.stats())}},
+        )
+        endpoint = config.telemetry.health.endpoint if config.telemetry.health else None
+        self._health_server = HealthServer(endpoint, self._health.routes(self._telemetry.exposition))
+        self._instrument()
+
+    def _instrument(self) -> None:
+        meter = self._telemetry.meter
+        observe_process(meter)
+        observe_ledger(meter, self._ledger)
+        observe_spools(meter, {TRACES.name: self._spool.stats})
+        observe_one(meter, "andon.clickhouse.up", lambda: self._clickhouse.up)
+
+    def _doors_shut(self) -> str:
+        return "" if self._ledger.doors else "no door is open"
+
+    def _drain_stuck(self) -> str:
+        """Nothing was stored or tried for long, though something waits."""
+        waits_s = min(self._draining.still_s, self._spool.stats().oldest_age_s)
+        return "" if waits_s < self._stuck_s else f"chunks wait, and none was tried for {waits_s:.0f} s"
 
     def doors(self) -> str:
         """Where telemetry is taken."""
@@ -117,6 +128,7 @@ class Ingest:
 
     def start(self) -> None:
         """Open the doors once there is somebody behind them."""
+        self._health_server.start()
         log.info("preparing kernels (the first start compiles them: some seconds)")
         warm_up()
         self._spool.start()
@@ -125,9 +137,14 @@ class Ingest:
         self._admission.start()
         self.grpc.start()
         self.http.start()
+        self._telemetry.start()
+        self._health.started = True
 
     def shutdown(self) -> None:
         """Close the doors, empty the spool as far as ClickHouse lets us, then stop."""
+        self._health.stopping = True
+        if self._into_itself:
+            self._telemetry.shutdown()  # while the door is open
         self.grpc.shutdown()
         self.http.shutdown()
         self._admission.shutdown()
@@ -138,3 +155,5 @@ class Ingest:
         self._ledger_writer.shutdown()
         self._spool.close()
         self._client.close()
+        self._telemetry.shutdown()
+        self._health_server.shutdown()

@@ -1,9 +1,9 @@
 """The receivers' ledger: what came of every item that arrived, and when somebody was listening at all.
 
-In: counts from the receivers. Out: rows of `receiver_ledger`, one per signal and 10-second slice of receive time.
-Promised: a batch of rows keeps its token until it is written, so that a retry adds nothing twice. Listening is credited
-only while the process is seen alive. Counts live in memory, in at most `MAX_SLICES` slices: older ones are dropped and
-counted.
+In: counts from the receivers. Out: rows of `receiver_ledger`, one per signal and 10-second slice of receive time, and
+`totals` since the process started, for its metrics. Promised: a batch of rows keeps its token until it is written, so
+that a retry adds nothing twice. Listening is credited only while the process is seen alive. Counts live in memory, in
+at most `MAX_SLICES` slices: older ones are dropped and counted.
 """
 
 import secrets
@@ -22,6 +22,9 @@ MAX_SLICES = 8640  # a day
 MAX_GAP_NS = 5 * NS_PER_S
 
 Row = Mapping[str, str | int | datetime]
+ACCEPTED, REFUSED, SHED, REQUESTS, DUPLICATES = "accepted", "refused", "shed", "requests", "duplicates"
+Total = tuple[str, str, str]
+"""What, of which signal, and which of its kind: the reason, or the transport, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class _Listening:
 class _State:
     slices: dict[tuple[int, str], _Tally] = field(default_factory=lambda: defaultdict(_Tally))
     listening: dict[str, _Listening] = field(default_factory=lambda: defaultdict(_Listening))
+    totals: dict[Total, int] = field(default_factory=lambda: defaultdict(int))
     pending: LedgerBatch | None = None
     dropped: int = 0
 
@@ -71,16 +75,42 @@ class Ledger:
         """Slices lost because nobody took them in time."""
         return self._state.dropped
 
-    def count(self, signal: str, received_ns: int, *, accepted: int = 0, refused: int = 0, shed: int = 0) -> None:
-        """Add items to the slice of `received_ns`.
+    def count(
+        self, signal: str, received_ns: int, *, accepted: int = 0, refused: int = 0, shed: int = 0, reason: str = ""
+    ) -> None:
+        """Add items to the slice of `received_ns`, and to the totals.
 
-        `accepted` are stored, `refused` will never be, `shed` were asked to come again.
+        `accepted` are stored, `refused` will never be, `shed` were asked to come again; `reason` says why, in a word.
         """
         with self._lock:
             tally = self._slice(received_ns, signal)
             tally.accepted += accepted
             tally.refused += refused
             tally.shed += shed
+            self._add((ACCEPTED, signal, ""), accepted)
+            self._add((REFUSED, signal, reason), refused)
+            self._add((SHED, signal, reason), shed)
+
+    def requested(self, signal: str, transport: str) -> None:
+        """A request came by `transport`, whatever becomes of it."""
+        with self._lock:
+            self._add((REQUESTS, signal, transport), 1)
+
+    def duplicate(self, signal: str) -> None:
+        """A request was known as one that is already stored."""
+        with self._lock:
+            self._add((DUPLICATES, signal, ""), 1)
+
+    def totals(self) -> dict[Total, int]:
+        """All that was counted since the process started. They never fall."""
+        with self._lock:
+            return dict(self._state.totals)
+
+    @property
+    def doors(self) -> int:
+        """How many doors are open now."""
+        with self._lock:
+            return sum(listening.doors for listening in self._state.listening.values())
 
     def opened(self, signal: str) -> None:
         """A door for `signal` is open from now on."""
@@ -135,6 +165,10 @@ class Ledger:
             end_ns = min(now_ns, _slice_start(start_ns) + SLICE_NS)
             self._slice(start_ns, signal).listening_ns += end_ns - start_ns
             start_ns = end_ns
+
+    def _add(self, total: Total, number: int) -> None:
+        if number:
+            self._state.totals[total] += number
 
     def _slice(self, time_ns: int, signal: str) -> _Tally:
         tally = self._state.slices[_slice_start(time_ns), signal]

@@ -14,22 +14,26 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.trace import NoOpTracer
 from pydantic import BeforeValidator, Field, SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
-from exporters.clickhouse.insert import SliceExporter, SpanExporter
+from exporters.clickhouse.insert import Inserts
 from exporters.clickhouse.migrate import migrate
 from pipeline.assembly import Assembly
 from pipeline.clock import NS_PER_S, FakeClock, to_ns
 from pipeline.config import Config, DurationNs, load, section, written
 from pipeline.evaluate import Evaluator
-from pipeline.ingest import ChunkProcessor
+from pipeline.lane import ChunkProcessor
+from pipeline.passage import ChunkTelemetry
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from receivers.otlp.signals import TRACES
 
 TIMELINE = "timeline.yaml"
 STEP_NS = SLICE_NS
@@ -97,7 +101,12 @@ class Rehearsal:
         self._timeline = load(folder / TIMELINE)[0].parse(Timeline)
         self._client = client
         self._clock = FakeClock(self._timeline.start)
-        self._ingest = ChunkProcessor(SliceCounter(objectives.indicators), SliceExporter(client), SpanExporter(client))
+        self._ingest = ChunkProcessor(
+            TRACES,
+            SliceCounter(objectives.indicators),
+            Inserts(client),
+            ChunkTelemetry(NoOpMeter("rehearse"), NoOpTracer(), self._clock),
+        )
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
 
     def play(self) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ from pipeline.errors import PermanentError, RetryableError
 from pipeline.frame import Frame, frame_header, frames
 
 MAX_GROUP = 512  # two buffers a frame in one writev, and Linux takes 1024
+FULL_SHARE = 32  # with less free than this part of it, a spool is called full
 SYNC_TIMEOUT_S = 30.0  # longer than any client waits for its answer
 
 
@@ -61,6 +62,11 @@ class SealedChunk:
     size_bytes: int
     requests: int
     received_ns: int
+
+    @property
+    def opened_ns(self) -> int:
+        """When its first request came: its id begins with that."""
+        return int(self.id.partition("-")[0])
 
     def read(self) -> memoryview:
         """The whole chunk, mapped read-only: one protobuf message."""
@@ -222,14 +228,17 @@ class Spool:
         with self._changed:
             has_room = self._has_room(ticket.size) or self._hold(ticket.size)
             if not state.accepting:
-                raise self._retry("the spool is not open")
+                raise self._retry("the spool is not open", "shutting_down")
             if not has_room:
                 state.count.refused_total += 1
-                raise self._retry(f"the spool is full: {state.bytes} of max_size = {self._config.max_size} bytes")
+                raise self._retry(self._full(), "spool_full")
             state.bytes += ticket.size
             state.pending.append(ticket)
             leads, state.leading = not state.leading, True
         return leads
+
+    def _full(self) -> str:
+        return f"the spool is full: {self._state.bytes} of max_size = {self._config.max_size} bytes"
 
     def _has_room(self, size: int) -> bool:
         return self._state.bytes + size <= self._config.max_size
@@ -245,8 +254,8 @@ class Spool:
         state.holding -= 1
         return self._has_room(size)
 
-    def _retry(self, message: str) -> RetryableError:
-        return RetryableError(message, retry_after_s=self._config.retry_after / NS_PER_S)
+    def _retry(self, message: str, reason: str = "disk") -> RetryableError:
+        return RetryableError(message, retry_after_s=self._config.retry_after / NS_PER_S, reason=reason)
 
     def _await_turn(self, ticket: _Ticket) -> None:
         """Wait until `ticket` is done, or first in the queue with nobody leading."""
@@ -470,6 +479,13 @@ class Spool:
             self._state.count.dropped_dead_chunks_total += 1
 
     # ---- watching
+
+    def refusal(self) -> str:
+        """Why a body of some size would be refused now; nothing if it would be taken."""
+        with self._changed:
+            if not self._state.accepting:
+                return "the spool is not open"
+            return "" if self._has_room(self._config.max_size // FULL_SHARE) else self._full()
 
     @property
     def drained(self) -> bool:

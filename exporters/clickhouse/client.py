@@ -21,6 +21,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from clickhouse_connect.driver.httputil import get_pool_manager
 from pydantic import Field, SecretStr, field_validator
 
+from exporters.clickhouse.tables import TELEMETRY
 from pipeline.clock import NS_PER_S
 from pipeline.config import Config, DurationNs, written
 from pipeline.errors import AndonError, PermanentError, RetryableError
@@ -69,6 +70,15 @@ class ClickHouseConfig(Config):
     writer: Credentials | None = None
     reader: Credentials | None = None
     timeout: DurationNs = written("30s")
+    ttl: dict[str, DurationNs] = Field(default_factory=dict)
+
+    @field_validator("ttl")
+    @classmethod
+    def _is_telemetry(cls, value: dict[str, int]) -> dict[str, int]:
+        wrong = [table for table in value if table not in TELEMETRY]
+        if wrong:
+            raise ValueError(f"a table of telemetry: {', '.join(TELEMETRY)}; not {wrong[0]}")
+        return value
 
     @field_validator("endpoint")
     @classmethod
@@ -90,6 +100,11 @@ class Client:
     @property
     def database(self) -> str:
         return self._config.database
+
+    @property
+    def ttl(self) -> Mapping[str, int]:
+        """How long tables are to keep their rows, in nanoseconds."""
+        return self._config.ttl
 
     def close(self) -> None:
         """Let go of the connections; the next use makes new ones."""

@@ -1,59 +1,43 @@
-"""Batches into tables: one insert per table and chunk, whose token is the chunk's id.
+"""Record batches into tables: one insert per table and chunk, whose token is the chunk's id.
 
-In: batches whose columns are the table's. Out: rows, stored when `consume` returns, and stored once however often the
-same chunk comes. Memory: an exporter keeps the room of its largest body, and serves one thread.
+In: batches whose columns are the table's. Out: rows, stored when the call returns, and stored once however often the
+same chunk comes. Memory: the room of the largest body of each table is kept; one `Inserts` serves one thread.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from exporters.clickhouse.client import Client
-from exporters.clickhouse.tables import OTEL_TRACES, SLI_SLICES
-from pipeline.batch import SliceBatch, SpanBatch
 
 
-class SpanExporter:
-    """Spans into `otel_traces`."""
+class Inserts:
+    """Record batches into any table."""
 
     def __init__(self, client: Client) -> None:
-        self._insert = ArrowInsert(client, OTEL_TRACES.name)
+        self._client = client
+        self._bodies: defaultdict[str, ArrowBody] = defaultdict(ArrowBody)
 
-    def consume(self, batch: SpanBatch) -> None:
-        """Store the spans of one chunk; see `Client.insert` for the errors."""
-        self._insert(batch.records, batch.chunk_id)
-
-
-class SliceExporter:
-    """Sums into `sli_slices`."""
-
-    def __init__(self, client: Client) -> None:
-        self._insert = ArrowInsert(client, SLI_SLICES.name)
-
-    def consume(self, batch: SliceBatch) -> None:
-        """Store the sums of one chunk; see `Client.insert` for the errors."""
-        self._insert([batch.records], batch.chunk_id)
+    def __call__(self, table: str, records: Sequence[pa.RecordBatch], *, token: str) -> None:
+        """Store `records`; see `Client.insert` for the errors."""
+        if any(record.num_rows for record in records):
+            columns = records[0].schema.names
+            self._client.insert(table, columns, self._bodies[table](records), "ArrowStream", token=token)
 
 
-class ArrowInsert:
-    """Record batches into one table, through room that is used again.
+class ArrowBody:
+    """Record batches as an Arrow IPC stream, in room that is used again.
 
     A stream that grows, or a copy of it, is fresh memory: the kernel zeroing its pages cost more than decoding them.
     """
 
-    def __init__(self, client: Client, table: str) -> None:
-        self._client = client
-        self._table = table
+    def __init__(self) -> None:
         self._room = pa.allocate_buffer(0)
 
-    def __call__(self, records: Sequence[pa.RecordBatch], token: str) -> None:
-        if any(record.num_rows for record in records):
-            columns = records[0].schema.names
-            self._client.insert(self._table, columns, self._body(records), "ArrowStream", token=token)
-
-    def _body(self, records: Sequence[pa.RecordBatch]) -> memoryview:
-        """An Arrow IPC stream, valid until the next one."""
+    def __call__(self, records: Sequence[pa.RecordBatch]) -> memoryview:
+        """The stream, valid until the next one."""
         measure = pa.MockOutputStream()
         _write(records, measure)
         if measure.size() > self._room.size:

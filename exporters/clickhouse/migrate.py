@@ -2,6 +2,7 @@
 
 In: `migrations/NNNN_name.sql`. Out: tables in the configured database and a row a file in `migrations`. Running again
 changes nothing; a file that was changed after it was applied is refused: the schema would no longer be what it says.
+Then the TTLs that the configuration names.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from exporters.clickhouse.client import Client
+from exporters.clickhouse.retention import retain
 from pipeline.errors import PermanentError
 
 LEDGER = """
@@ -60,7 +62,8 @@ def migrate(client: Client) -> list[str]:
     client.command(LEDGER)
     rows = client.query("SELECT Name, Checksum FROM migrations FINAL").to_pylist()
     applied = {row["Name"]: row["Checksum"] for row in rows}
-    return [migration.name for migration in migrations() if _apply(client, migration, applied.get(migration.name))]
+    done = [migration.name for migration in migrations() if _apply(client, migration, applied.get(migration.name))]
+    return done + [f"ttl of {table}" for table in retain(client, client.ttl)]
 
 
 def _apply(client: Client, migration: Migration, checksum: str | None) -> bool:

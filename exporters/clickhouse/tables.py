@@ -50,6 +50,119 @@ OTEL_TRACES = Table(
     },
 )
 
+OTEL_LOGS = Table(
+    "otel_logs",
+    {
+        "Timestamp": "DateTime64(9)",
+        "TraceId": "String",
+        "SpanId": "String",
+        "TraceFlags": "UInt8",
+        "SeverityText": "LowCardinality(String)",
+        "SeverityNumber": "UInt8",
+        "ServiceName": "LowCardinality(String)",
+        "Body": "String",
+        "ResourceSchemaUrl": "LowCardinality(String)",
+        "ResourceAttributes": ATTRIBUTES,
+        "ScopeSchemaUrl": "LowCardinality(String)",
+        "ScopeName": "String",
+        "ScopeVersion": "LowCardinality(String)",
+        "ScopeAttributes": ATTRIBUTES,
+        "LogAttributes": ATTRIBUTES,
+        "EventName": "String",
+    },
+)
+
+_POINT = {
+    "ResourceAttributes": ATTRIBUTES,
+    "ResourceSchemaUrl": "String",
+    "ScopeName": "String",
+    "ScopeVersion": "String",
+    "ScopeAttributes": ATTRIBUTES,
+    "ScopeDroppedAttrCount": "UInt32",
+    "ScopeSchemaUrl": "String",
+    "ServiceName": "LowCardinality(String)",
+    "MetricName": "String",
+    "MetricDescription": "String",
+    "MetricUnit": "String",
+    "Attributes": ATTRIBUTES,
+    "StartTimeUnix": "DateTime64(9)",
+    "TimeUnix": "DateTime64(9)",
+}
+_EXEMPLARS = {
+    "Exemplars.FilteredAttributes": f"Array({ATTRIBUTES})",
+    "Exemplars.TimeUnix": "Array(DateTime64(9))",
+    "Exemplars.Value": "Array(Float64)",
+    "Exemplars.SpanId": "Array(String)",
+    "Exemplars.TraceId": "Array(String)",
+}
+_COUNT_AND_SUM = {"Count": "UInt64", "Sum": "Float64"}
+_MIN_AND_MAX = {"Min": "Float64", "Max": "Float64"}
+_FLAGS = {"Flags": "UInt32"}
+_TEMPORALITY = {"AggregationTemporality": "Int32"}
+
+OTEL_METRICS_GAUGE = Table("otel_metrics_gauge", {**_POINT, "Value": "Float64", **_FLAGS, **_EXEMPLARS})
+OTEL_METRICS_SUM = Table(
+    "otel_metrics_sum",
+    {**_POINT, "Value": "Float64", **_FLAGS, **_TEMPORALITY, "IsMonotonic": "Bool", **_EXEMPLARS},
+)
+OTEL_METRICS_HISTOGRAM = Table(
+    "otel_metrics_histogram",
+    {
+        **_POINT,
+        **_COUNT_AND_SUM,
+        "BucketCounts": "Array(UInt64)",
+        "ExplicitBounds": "Array(Float64)",
+        **_EXEMPLARS,
+        **_FLAGS,
+        **_MIN_AND_MAX,
+        **_TEMPORALITY,
+    },
+)
+OTEL_METRICS_EXP_HISTOGRAM = Table(
+    "otel_metrics_exp_histogram",
+    {
+        **_POINT,
+        **_COUNT_AND_SUM,
+        "Scale": "Int32",
+        "ZeroCount": "UInt64",
+        "PositiveOffset": "Int32",
+        "PositiveBucketCounts": "Array(UInt64)",
+        "NegativeOffset": "Int32",
+        "NegativeBucketCounts": "Array(UInt64)",
+        **_EXEMPLARS,
+        **_FLAGS,
+        **_MIN_AND_MAX,
+        **_TEMPORALITY,
+        "ZeroThreshold": "Float64",
+    },
+)
+OTEL_METRICS_SUMMARY = Table(
+    "otel_metrics_summary",
+    {
+        **_POINT,
+        **_COUNT_AND_SUM,
+        "ValueAtQuantiles.Quantile": "Array(Float64)",
+        "ValueAtQuantiles.Value": "Array(Float64)",
+        **_FLAGS,
+    },
+)
+
+OTEL_TRACES_TRACE_ID_TS = Table(
+    "otel_traces_trace_id_ts", {"TraceId": "String", "Start": "DateTime", "End": "DateTime"}
+)
+
+# The tables of telemetry, and the column that says how old a row is.
+TELEMETRY = {
+    OTEL_TRACES.name: "Timestamp",
+    OTEL_TRACES_TRACE_ID_TS.name: "Start",
+    OTEL_LOGS.name: "Timestamp",
+    OTEL_METRICS_GAUGE.name: "TimeUnix",
+    OTEL_METRICS_SUM.name: "TimeUnix",
+    OTEL_METRICS_HISTOGRAM.name: "TimeUnix",
+    OTEL_METRICS_EXP_HISTOGRAM.name: "TimeUnix",
+    OTEL_METRICS_SUMMARY.name: "TimeUnix",
+}
+
 # Sums that merge: what every chunk adds to an indicator's 10 seconds of event time.
 SLI_SLICES = Table(
     "sli_slices",
@@ -188,6 +301,13 @@ INCIDENT_UPDATES = Table(
 
 TABLES = (
     OTEL_TRACES,
+    OTEL_TRACES_TRACE_ID_TS,
+    OTEL_LOGS,
+    OTEL_METRICS_GAUGE,
+    OTEL_METRICS_SUM,
+    OTEL_METRICS_HISTOGRAM,
+    OTEL_METRICS_EXP_HISTOGRAM,
+    OTEL_METRICS_SUMMARY,
     SLI_SLICES,
     RECEIVER_LEDGER,
     DEFINITIONS,

@@ -79,6 +79,7 @@ def configuration(example: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
         "receivers": {"otlp": {"protocols": protocols}},
         "clickhouse": {**example["clickhouse"], "endpoint": f"http://{LOOPBACK}:{ports.clickhouse}"},
         "statuspage": {**example["statuspage"], "endpoint": f"{LOOPBACK}:{ports.page}"},
+        "telemetry": {"health": None},
     }
 
 

@@ -1,9 +1,9 @@
 """Counting: what a batch of spans adds to each indicator's slices of event time.
 
-In: `SpanBatch`es. Out: one `SliceBatch` each: sums per (indicator, group, slice) that merge by addition in any order,
-so late, replayed or reordered batches need no special path. A slice is 10 seconds, aligned to the epoch; a span belongs
-to the slice in which it *ended*. An end in the future is taken as the time of receipt. Memory: the group names seen, at
-most `max_groups` an indicator; what comes after those is counted under `OVERFLOW`.
+In: batches of spans. Out: one `SliceBatch` each: sums per (indicator, group, slice) that merge by addition in any
+order, so late, replayed or reordered batches need no special path. A slice is 10 seconds, aligned to the epoch; a span
+belongs to the slice in which it *ended*. An end in the future is taken as the time of receipt. Memory: the group names
+seen, at most `max_groups` an indicator; what comes after those is counted under `OVERFLOW`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.batch import SliceBatch, SpanBatch
+from pipeline.batch import Batch, SliceBatch
 from pipeline.clock import NS_PER_S
 from processors.sli.columns import SpanColumns
 from processors.sli.indicator import Indicator
@@ -24,6 +24,7 @@ SLICE_NS = SLICE_S * NS_PER_S
 LATE_NS = 60 * NS_PER_S  # late is what was received longer than this after its slice ended
 OVERFLOW = "andon.overflow"
 UNGROUPED = ""
+SPANS = "otel_traces"
 MAX_EVIDENCE = 5
 
 NAME = pa.dictionary(pa.int32(), pa.string())
@@ -61,9 +62,10 @@ class SliceCounter:
         self._indicators = tuple(indicators)
         self._groups = tuple(GroupNames(indicator.max_groups) for indicator in indicators)
 
-    def count(self, batch: SpanBatch) -> SliceBatch:
+    def count(self, batch: Batch) -> SliceBatch:
         """The sums of one batch; no row for what it did not touch, perhaps two for what two of its records did."""
-        sums = [one for record in batch.records for one in self._sums(SpanColumns(record), batch.received_ns)]
+        spans = batch.tables.get(SPANS, ())
+        sums = [one for record in spans for one in self._sums(SpanColumns(record), batch.received_ns)]
         return SliceBatch(chunk_id=batch.chunk_id, records=self._rows(sums, batch.received_ns))
 
     def _sums(self, columns: SpanColumns, received_ns: int) -> Iterator[Sums]:

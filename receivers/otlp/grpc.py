@@ -31,6 +31,7 @@ log = logging.getLogger("andon")
 
 EXPORTS = {signal.method: signal for signal in SIGNALS}
 PROFILES = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+TRANSPORT = "grpc"
 MAX_QUEUED = 1024
 NS_PER_MS = 1_000_000
 READ_BYTES = 256 << 10
@@ -101,14 +102,16 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         signal = EXPORTS.get(method)
         if signal is None:
             return self._refuse(NotStoredError("profiles are not stored")) if method == PROFILES else None
+        self._admission.requested(signal, TRANSPORT)
         try:
             tenant = self._admission.authorize(signal, _authorization(handler_call_details))
         except PermanentError as error:
-            self._admission.refused(signal)
+            self._admission.refused(signal, error)
             return self._refuse(error)
         if not self._enter():
-            self._admission.shed(signal)
-            return self._refuse(RetryableError(f"more than {MAX_QUEUED} requests are waiting"))
+            busy = RetryableError(f"more than {MAX_QUEUED} requests are waiting")
+            self._admission.shed(signal, busy)
+            return self._refuse(busy)
         return grpc.stream_unary_rpc_method_handler(partial(self._admit, signal, tenant))
 
     def _enter(self) -> bool:
@@ -137,10 +140,10 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         with self._watch.watching(call):
             body = next(requests, None)
         if body is None:
-            self._admission.refused(signal)
-            raise TooLargeError(
-                f"expected one message of at most {self._admission.max_request_bytes} bytes, got none such"
-            )
+            limit = self._admission.max_request_bytes
+            error = TooLargeError(f"expected one message of at most {limit} bytes, got none such")
+            self._admission.refused(signal, error)
+            raise error
         return body
 
     def _refuse(self, error: Exception) -> Handler:

@@ -47,6 +47,7 @@ log = logging.getLogger("andon")
 
 PATHS = {signal.path: signal for signal in SIGNALS}
 PROFILES = "/v1development/profiles"
+_TRANSPORTS = {Encoding.PROTOBUF: "http/protobuf", Encoding.JSON: "http/json"}
 GZIP = "gzip"
 BUFFERED_REQUESTS = 4
 INFLATE_WINDOW = 1 << 16
@@ -171,15 +172,16 @@ class App:
     async def _read(self, signal: Signal, headers: Headers, receive: Receive, body: "_Body") -> str:
         """The body as sent, and its tenant. What refuses it is counted here, since admission never sees it."""
         try:
+            self._admission.requested(signal, _TRANSPORTS[_encoding(headers)])
             tenant = self._admission.authorize(signal, headers.get("authorization"))
             _check_media(headers)
             self._admission.check_size(int(headers.get("content-length", 0)))
             await self._receive(receive, body)
-        except PermanentError:
-            self._admission.refused(signal)
+        except PermanentError as error:
+            self._admission.refused(signal, error)
             raise
-        except RetryableError:
-            self._admission.shed(signal)
+        except RetryableError as error:
+            self._admission.shed(signal, error)
             raise
         return tenant
 
@@ -203,8 +205,8 @@ class App:
             if _encoding(headers) is Encoding.JSON:
                 with self._converting:  # bound by the interpreter anyway, and its objects are many times the body
                     body = to_protobuf(body, signal.request)
-        except PermanentError:
-            self._admission.refused(signal)
+        except PermanentError as error:
+            self._admission.refused(signal, error)
             raise
         return self._admission.admit(signal, body, tenant)
 

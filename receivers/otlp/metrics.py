@@ -86,7 +86,7 @@ def _double(column: str) -> tuple[pa.DataType, Column]:
     return pa.float64(), lambda points: pa.array(points.reader.doubles(points.path, column))
 
 
-def _whole(column: str, kind: type[np.integer]) -> tuple[pa.DataType, Column]:  # type: ignore[type-arg]
+def _whole(column: str, kind: type[np.integer]) -> tuple[pa.DataType, Column]:
     return pa.from_numpy_dtype(kind), lambda points: pa.array(points.reader.words(points.path, column).astype(kind))
 
 

@@ -63,6 +63,7 @@ class Quotas:
                     raise QuotaError(
                         f"expected at most {bucket.rate} {bucket.unit} per second from {who}, got more",
                         retry_after_s=wait_s,
+                        reason="quota",
                     )
             for bucket, cost in asked:
                 bucket.level -= cost

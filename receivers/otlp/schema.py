@@ -226,7 +226,7 @@ class _Compiler:
         bits = _Bits()
         for field_ in message.fields:
             self._field(number, field_, table, prefix, bits)
-        if table in self.items and not prefix:
+        if table and table in self.items and not prefix:
             self.nodes[number][0] = ITEM | self._number(table) << TABLE_AT
         return number
 

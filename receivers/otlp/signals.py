@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
@@ -124,6 +126,15 @@ class Signal:
         for window in scanner.windows(chunk, self.program(), limits=limits.words()):
             yield from self.batches(window, received_ns)
 
+    def tables(
+        self, chunk: Chunk, received_ns: int, limits: Limits = limits.DEFAULT
+    ) -> dict[str, tuple[pa.RecordBatch, ...]]:
+        """All of `decode`, by table."""
+        found: dict[str, tuple[pa.RecordBatch, ...]] = {}
+        for decoded in self.decode(chunk, received_ns, limits):
+            found[decoded.table] = (*found.get(decoded.table, ()), decoded.records)
+        return found
+
     def program(self) -> Program:
         """The scan program: the same to count and to decode, for what is not wanted is not checked either."""
         return _program(self.name)
@@ -168,7 +179,7 @@ SIGNALS = (TRACES, METRICS, LOGS)
 @cache
 def _program(name: str) -> Program:
     signal = next(signal for signal in SIGNALS if signal.name == name)
-    return compile_program(signal.request.DESCRIPTOR, items=signal.items, wanted=signal.wanted)
+    return compile_program(cast("Descriptor", signal.request.DESCRIPTOR), items=signal.items, wanted=signal.wanted)
 
 
 def _keep_timely(message: Any, steps: Sequence[str], item: Item, timely: tuple[int, int]) -> None:

@@ -49,9 +49,13 @@ class Encoding(StrEnum):
 class UnauthenticatedError(PermanentError):
     """No token, or an unknown one."""
 
+    reason = "unauthenticated"
+
 
 class NotAllowedError(PermanentError):
     """A known token, but not for this."""
+
+    reason = "not_allowed"
 
 
 class QuotaError(RetryableError):
@@ -61,17 +65,25 @@ class QuotaError(RetryableError):
 class TooLargeError(PermanentError):
     """More bytes or items than a request may have, as sent or inflated."""
 
+    reason = "too_large"
+
 
 class NotStoredError(PermanentError):
     """A signal or path that nothing here stores."""
+
+    reason = "not_stored"
 
 
 class WrongMethodError(PermanentError):
     """Not a POST."""
 
+    reason = "wrong_method"
+
 
 class WrongMediaError(PermanentError):
     """A content type or encoding that is not spoken here."""
+
+    reason = "wrong_media"
 
 
 class InvalidFieldError(PermanentError):

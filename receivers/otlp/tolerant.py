@@ -16,7 +16,6 @@ from google.protobuf.message_factory import GetMessageClass
 _POOL = DescriptorPool()
 
 
-@cache
 def tolerant(message: type[Message]) -> type[Message]:
     """The twin of `message` that takes any bytes for text."""
     _add(message.DESCRIPTOR.file)

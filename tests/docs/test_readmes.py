@@ -24,6 +24,7 @@ HOMES = {
     "objectives": "pipeline/README.md",
     "evaluate": "processors/incidents/README.md",
     "statuspage": "statuspage/README.md",
+    "telemetry": "pipeline/README.md",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporters.clickhouse.insert import SpanExporter
+from exporters.clickhouse.insert import Inserts
 from fixtures.spans import NOON_NS, FakeSpan, batch
 from fixtures.store import Store
 from processors.sli.indicator import Indicator
@@ -73,7 +73,7 @@ def test_sql_over_stored_spans_counts_what_ingest_counted(
     )
     store.client.command("TRUNCATE TABLE otel_traces")
     stored = batch(spans, chunk_id=str(id(spans)) + repr(spans))
-    SpanExporter(store.client).consume(stored)
+    Inserts(store.client)("otel_traces", stored.tables["otel_traces"], token=stored.chunk_id)
     rows = SliceCounter([indicator]).count(stored).records.to_pylist()
     sql = recount(indicator, NOON - timedelta(minutes=5), NOON + timedelta(minutes=5))
     assert store.reader.query(sql).to_pylist() == [

@@ -17,7 +17,7 @@ from exporters.clickhouse.tables import OTEL_TRACES
 from fixtures.engine import Engine
 from fixtures.otlp_bodies import Request, bodies, damaged, everything, ordinary, requests
 from fixtures.otlp_reference import reference_rows, rows_of
-from receivers.otlp import columns, intern, render, scanner, spans, wire
+from receivers.otlp import columns, intern, reader, render, scanner, spans, wire
 from receivers.otlp.signals import TRACES, warm_up
 from receivers.otlp.wire import MalformedError
 
@@ -185,7 +185,7 @@ def test_repeated_resources_make_more_batches_rather_than_a_huge_one(monkeypatch
     """The bound is on bytes of resource attributes; a span whose resource alone passes it has a batch of its own."""
     rows = decoded_rows(ordinary(1, 30))
     for bound, batches in ((1_000, 6), (1, 30)):
-        monkeypatch.setattr(spans, "MAX_REPEATED_BYTES", bound)
+        monkeypatch.setattr(reader, "MAX_REPEATED_BYTES", bound)
         decoded = list(TRACES.decode(ordinary(1, 30), 0))
         assert len(decoded) == batches
         assert rows_of(one.records for one in decoded) == rows
