@@ -25,6 +25,7 @@ from receivers.otlp.wire import ITEM_ROWS
 
 log = logging.getLogger("andon")
 
+INVALID, UNTIMELY, BUG = "invalid", "untimely", "internal"  # why items are refused, where no error says it
 # What repeating resource, scope and metric for every item may come to, in requests of the greatest size: a request of
 # few bytes can otherwise ask for any number of rows of any width.
 MAX_INHERITED_REQUESTS = 16
@@ -95,16 +96,14 @@ class Admission:
             self._quotas.take(tenant, received_ns, items=items)
             is_new = self._store(signal, body, scan, timely, tenant) if scan.accepted else True
         except RetryableError as error:
-            self._count(signal, received_ns, shed=items, reason=error.reason)
+            self.ledger.count(signal.name, received_ns, shed=items, reason=error.reason)
             raise
         except Exception as error:
             reason = error.reason if isinstance(error, PermanentError) else BUG
-            self._count(signal, received_ns, refused=items, reason=reason)
+            self.ledger.count(signal.name, received_ns, refused=items, reason=reason)
             raise
         if is_new:
-            self._count(signal, received_ns, accepted=scan.accepted)
-            self._count(signal, received_ns, refused=scan.rejected, reason=INVALID)
-            self._count(signal, received_ns, refused=scan.untimely, reason=UNTIMELY)
+            self._count(signal, received_ns, scan)
         else:
             self.ledger.duplicate(signal.name)
         return Outcome(accepted=scan.accepted, rejected=items - scan.accepted, message=self._remarks(signal, scan))
@@ -124,11 +123,11 @@ class Admission:
 
     def refused(self, signal: Signal, error: PermanentError) -> None:
         """Count a request that a transport refused before its items could be counted."""
-        self._count(signal, self._clock.now_ns(), refused=1, reason=error.reason)
+        self.ledger.count(signal.name, self._clock.now_ns(), refused=1, reason=error.reason)
 
     def shed(self, signal: Signal, error: RetryableError) -> None:
         """Count a request that a transport asked to come again before its items could be counted."""
-        self._count(signal, self._clock.now_ns(), shed=1, reason=error.reason)
+        self.ledger.count(signal.name, self._clock.now_ns(), shed=1, reason=error.reason)
 
     def opened(self) -> None:
         """A transport is listening from now on."""
@@ -189,18 +188,10 @@ class Admission:
             )
         return "; ".join(remarks)
 
-    def _count(
-        self,
-        signal: Signal,
-        received_ns: int,
-        *,
-        accepted: int = 0,
-        refused: int = 0,
-        shed: int = 0,
-        reason: str = "",
-    ) -> None:
-        if accepted or refused or shed:
-            self.ledger.count(signal.name, received_ns, accepted=accepted, refused=refused, shed=shed, reason=reason)
+    def _count(self, signal: Signal, received_ns: int, scan: Scan) -> None:
+        self.ledger.count(signal.name, received_ns, accepted=scan.accepted, refused=scan.rejected, reason=INVALID)
+        if scan.untimely:
+            self.ledger.count(signal.name, received_ns, refused=scan.untimely, reason=UNTIMELY)
 
 
 _TOO_MANY = f"at most {ITEM_ROWS} attributes or other parts"

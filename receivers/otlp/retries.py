@@ -28,7 +28,6 @@ class Retries:
         self._lock = threading.Lock()
         self._stored: OrderedDict[Key, int] = OrderedDict()
         self._storing: dict[Key, threading.Lock] = {}
-        self.recognised = 0
 
     def once(self, key: Key, now_ns: int, store: Callable[[], None]) -> bool:
         """Call `store` unless it was done for `key` before; whether it was called.
@@ -40,7 +39,6 @@ class Retries:
         while True:
             with self._lock:
                 if self._is_known(key, now_ns):
-                    self.recognised += 1
                     return False
                 other = self._storing.get(key)
                 if other is None:

@@ -95,7 +95,7 @@ def test_shutdown_finishes_the_requests_that_run(tmp_path):
 
 def test_an_old_connection_is_answered_and_closed(tmp_path):
     """So that clients connect anew, maybe to another process; they are told with the answer, and lose nothing."""
-    with doors(tmp_path, protocols={"http": {"max_connection_age": "1ns"}}) as at:
+    with doors(tmp_path, protocols={"http": {"max_connection_age": "0s"}}) as at:
         connection = http.client.HTTPConnection(at.http.endpoint, timeout=10)
         connection.request("POST", "/v1/traces", request("a"), {"content-type": PROTOBUF})
         reply = read_reply(connection.getresponse())

@@ -1,10 +1,13 @@
 """Who may send what: tokens by their digests, from the configuration and from a file that changes."""
 
 import logging
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+import receivers.otlp
 from pipeline.clock import FakeClock
 from pipeline.errors import ConfigError
 from receivers.otlp.config import AuthConfig
@@ -146,3 +149,11 @@ def test_a_new_token_has_256_bits_and_is_kept_as_its_digest_only():
     assert token != new_token("shop")[0]
     with pytest.raises(ConfigError, match="--tenant: expected a name"):
         new_token("a b")
+
+
+def test_the_readme_shows_a_file_of_tokens(path):
+    """That can be copied."""
+    readme = Path(receivers.otlp.__file__).with_name("README.md").read_text()
+    path.write_text(re.search(r"```yaml\n(tokens:.*?)```", readme, re.DOTALL)[1])
+    (grant,) = read_tokens(path).values()
+    assert (grant.tenant, grant.signals) == ("shop", ("traces", "metrics", "logs"))
