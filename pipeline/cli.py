@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import console, spoolcli
+from pipeline import spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -236,7 +237,9 @@ def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
 
 
 def _as_table(rows: "pa.Table") -> Table:
-    table = console.table(*rows.column_names)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows.column_names:
+        table.add_column(name, overflow="fold")
     for row in rows.to_pylist():
         table.add_row(*(Text(str(value)) for value in row.values()))
     return table
