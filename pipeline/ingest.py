@@ -123,7 +123,9 @@ class Ingest:
         observe_process(meter)
         observe_ledger(meter, self._ledger)
         observe_spools(meter, {name: lane.spool.stats for name, lane in self._lanes.items()})
-        observe_one(meter, "andon.clickhouse.up", lambda: self._clickhouse.up)
+        observe_one(
+            meter, "andon.clickhouse.up", lambda: None if self._clickhouse.up is None else int(self._clickhouse.up)
+        )
 
     def _doors_shut(self) -> str:
         return "" if self._ledger.doors else "no door is open"

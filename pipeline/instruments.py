@@ -117,7 +117,7 @@ def observe(meter: Meter, name: str, read: Read) -> None:
 
 
 def observe_one(meter: Meter, name: str, read: Callable[[], float | None]) -> None:
-    """The same for a single value without attributes; None is none."""
+    """The same for a single number without attributes; None is none."""
 
     def answer() -> Iterable[Observation]:
         value = read()

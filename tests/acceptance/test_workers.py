@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from fixtures.programs import House, Program, eventually
-from fixtures.spans import FakeSpan, request
+from fixtures.spans import FakeSpan, fresh
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 READY = "2 workers"
@@ -56,7 +56,7 @@ class Senders:
         for _ in range(20):
             number = next(self._numbers)
             try:
-                export(request([FakeSpan(attributes={"n": number})]), timeout=5)
+                export(fresh([FakeSpan(attributes={"n": number})]), timeout=5)
             except grpc.RpcError:
                 self._done.wait(0.05)
                 return
