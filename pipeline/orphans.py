@@ -5,10 +5,13 @@ so their tokens; a folder is let go after `VISIT_S` and the chunk in hand at the
 `PAUSE_S`, so that its own worker, which waits for the lock, gets it.
 """
 
+import logging
 import time
 
 from pipeline.errors import PermanentError
 from pipeline.spool import Spool
+
+log = logging.getLogger("andon")
 
 LOOK_PERIOD_S = 2.0
 VISIT_S = 2.0
@@ -50,6 +53,6 @@ class Orphans:
         for place in self._own.orphans():
             try:
                 return self._own.adopt(place)
-            except PermanentError:
-                continue  # somebody holds it
+            except PermanentError as error:  # mostly: somebody holds it
+                log.debug("not adopted: %s", error)
         return None
