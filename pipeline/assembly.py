@@ -69,12 +69,12 @@ class Assembly:
     def embedded_settings(self) -> EmbeddedSettings:
         """The embedded engine, at the address and with the users that everybody else uses."""
         if self.config.embedded is None:
-            raise self._problem(("embedded",), "the embedded engine's directory here")
+            raise self._error(("embedded",), "the embedded engine's directory here")
         writer, reader = self._user("writer"), self._user("reader")
         scheme, _, address = self.config.clickhouse.endpoint.partition("://")
         host, _, port = address.rstrip("/").rpartition(":")
         if scheme != "http" or not host or not port.isdigit():
-            raise self._problem(("clickhouse", "endpoint"), "http://HOST:PORT, where the embedded engine is to listen")
+            raise self._error(("clickhouse", "endpoint"), "http://HOST:PORT, where the embedded engine is to listen")
         return EmbeddedSettings(
             host=host.strip("[]"),
             port=int(port),
@@ -100,7 +100,7 @@ class Assembly:
         doors, auth = self.config.receivers.otlp.protocols, self.config.receivers.otlp.auth
         door, protocol = (doors.http, Protocol.HTTP) if doors.http else (doors.grpc, Protocol.GRPC)
         if door is None or host_and_port(door.endpoint)[1] == 0:
-            raise self._problem(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
+            raise self._error(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
         tokens = [("authorization", SecretStr(f"Bearer {_secret(token)}")) for token in auth.bearer_tokens[:1]]
         update = {
             "endpoint": f"{'https' if door.tls else 'http'}://{_reachable(door.endpoint)}",
@@ -109,15 +109,28 @@ class Assembly:
         }
         return config.model_copy(update={"otlp": config.otlp.model_copy(update=update)})
 
+    @property
+    def health_endpoint(self) -> str | None:
+        """Where ingest's health is to be had, if anywhere."""
+        health = self.config.telemetry.health
+        return health.endpoint if health else None
+
+    def health_file(self, number: int) -> Path:
+        """Where worker `number` of ingest writes down where its own is."""
+        return self.config.spool.directory / str(number) / "health"
+
     def _user(self, role: str) -> Credentials:
         user: Credentials | None = getattr(self.config.clickhouse, role)
         if user is None:
-            raise self._problem(("clickhouse", role), "a username and a password, for what you started")
+            raise self._error(("clickhouse", role), "a username and a password, for what you started")
         return user
 
-    def _problem(self, path: tuple[str, ...], expected: str) -> ConfigError:
-        problem: Problem = self._document.problem(path, expected=expected)
-        return ConfigError([problem])
+    def problem(self, path: tuple[str, ...], expected: str, hint: str = "") -> Problem:
+        """Something wrong at `path` that only shows when a program starts."""
+        return self._document.problem(path, expected=expected, hint=hint)
+
+    def _error(self, path: tuple[str, ...], expected: str) -> ConfigError:
+        return ConfigError([self.problem(path, expected)])
 
 
 def _secret(value: SecretStr) -> str:

@@ -1,8 +1,6 @@
 """`andon …`: the only place that prints for people, and the only one that ends the process."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import AndonError, ConfigError
+from pipeline import spoolcli
+from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
+from pipeline.errors import ConfigError
 
 # Everything else is imported by the command that needs it: `--help` answers at once, and the status page loads no
 # kernels.
@@ -42,14 +42,8 @@ app = typer.Typer(
 ONE_MACHINE, EACH, BY_HAND = "All on one machine", "Each program by itself", "By hand"
 token = typer.Typer(no_args_is_help=True, help="Tokens with which a tenant sends.")
 app.add_typer(token, name="token", rich_help_panel=BY_HAND)
-EXIT_CONFIG, EXIT_ERROR = 2, 1
-
-ConfigPath = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration; paths in it are relative to it.", show_default=True)
-]
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
-DEFAULT_CONFIG = Path("andon.yaml")
-err = Console(stderr=True, highlight=False)
+app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 
 
 @app.command(rich_help_panel=ONE_MACHINE)
@@ -59,32 +53,47 @@ def serve(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> No
     Parts start in the order they need each other, and one that dies is started again. Ctrl-C or SIGTERM closes the
     doors, stores what was accepted, then stops the rest.
     """
-    with _explained("serve"):
+    with explained("serve"):
         from pipeline.process import run
         from pipeline.serve import Serve
 
-        run(Serve(_assembly(config)), ready=lambda: "andon is ready", lifeline=lifeline)
+        run(Serve(assembly_of(config)), ready=lambda: "andon is ready", lifeline=lifeline)
 
 
 @app.command(rich_help_panel=EACH)
-def ingest(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
+def ingest(
+    config: ConfigPath = DEFAULT_CONFIG,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that share the ports [default: one a core]")
+    ] = None,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True, min=0)] = None,
+    lifeline: Lifeline = False,
+) -> None:
     """Receive OTLP, spool it, count it, store it."""
-    with _explained("ingest"):
-        from pipeline.ingest import Ingest
+    with explained("ingest" if worker is None else f"ingest/{worker}"):
         from pipeline.process import run
+        from pipeline.workers import Workers, count_of
 
-        part = Ingest(_assembly(config))
-        run(part, ready=part.doors, lifeline=lifeline)
+        assembly = assembly_of(config)
+        count = count_of(assembly, workers) if worker is None else 1
+        if count > 1:
+            supervisor = Workers(assembly, count)
+            run(supervisor, ready=supervisor.doors, lifeline=lifeline)
+        else:
+            from pipeline.ingest import Ingest
+
+            part = Ingest(assembly, worker)
+            run(part, ready=part.doors, lifeline=lifeline)
 
 
 @app.command(rich_help_panel=EACH)
 def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
     """Hold what was delivered against what was promised; write states, breaches and incidents."""
-    with _explained("evaluate"):
+    with explained("evaluate"):
         from pipeline.evaluate import evaluator
         from pipeline.process import run
 
-        assembly = _assembly(config)
+        assembly = assembly_of(config)
         part = evaluator(assembly)
         pushes = assembly.config.telemetry.otlp is not None  # else nobody would read it, and the SDK is not loaded
         component = _watched(assembly, part) if pushes else part
@@ -94,22 +103,22 @@ def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) ->
 @app.command(rich_help_panel=EACH)
 def statuspage(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
     """Serve the public page, from the last good snapshot if need be."""
-    with _explained("statuspage"):
+    with explained("statuspage"):
         from pipeline.process import run
         from pipeline.publish import status_page
 
-        part = status_page(_assembly(config))
+        part = status_page(assembly_of(config))
         run(part, ready=lambda: f"statuspage {part.address}", lifeline=lifeline)
 
 
 @app.command(rich_help_panel=EACH)
 def clickhouse(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) -> None:
     """Run ClickHouse's engine here, behind ClickHouse's HTTP interface."""
-    with _explained("clickhouse"):
+    with explained("clickhouse"):
         from exporters.clickhouse.embedded import EmbeddedClickHouse
         from pipeline.process import run
 
-        part = EmbeddedClickHouse(_assembly(config).embedded_settings())
+        part = EmbeddedClickHouse(assembly_of(config).embedded_settings())
         run(part, ready=lambda: f"clickhouse {part.address}", lifeline=lifeline)
 
 
@@ -138,7 +147,7 @@ def rehearse(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a change")] = False,
 ) -> None:
     """Ask what your promises would say if traffic went like this. An hour takes seconds."""
-    with _explained("rehearse"):
+    with explained("rehearse"):
         from pipeline.rehearse import rehearse as play
 
         for change in play(folder):
@@ -149,10 +158,10 @@ def rehearse(
 @app.command(rich_help_panel=BY_HAND)
 def migrate(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Bring ClickHouse's tables up to date. Safe to run twice."""
-    with _explained("migrate"):
+    with explained("migrate"):
         from exporters.clickhouse.migrate import migrate as bring_up_to_date
 
-        applied = bring_up_to_date(_assembly(config).writer())
+        applied = bring_up_to_date(assembly_of(config).writer())
         err.print("\n".join(f"applied {name}" for name in applied) or "nothing to do")
 
 
@@ -163,8 +172,8 @@ def sql(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row")] = False,
 ) -> None:
     """Ask ClickHouse."""
-    with _explained("sql"):
-        rows = _assembly(config).reader().query(query)
+    with explained("sql"):
+        rows = assembly_of(config).reader().query(query)
         if as_json:
             for row in rows.to_pylist():
                 typer.echo(json.dumps(row, default=str, ensure_ascii=False))
@@ -179,7 +188,7 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="Keep data and logs in this folder")] = None,
 ) -> None:
     """Watch a small shop break and recover on its public status page."""
-    with _explained("demo"):
+    with explained("demo"):
         from pipeline.demo import run_demo
 
         raise typer.Exit(run_demo(once=once, as_json=as_json, keep=keep))
@@ -188,7 +197,7 @@ def demo(
 @token.command("new")
 def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) -> None:
     """Make a token: it is shown this once, and its digest goes into `receivers.otlp.auth.tokens_file`."""
-    with _explained("token"):
+    with explained("token"):
         from receivers.otlp.tokens import new_token
 
         secret, entry = new_token(tenant)
@@ -210,17 +219,11 @@ def bench(
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file")] = None,
 ) -> None:
     """Measure our own cost beside a peer's, fed the same."""
-    with _explained("bench"):
+    with explained("bench"):
         from pipeline.bench import plan, run_bench
 
         planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
         run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
-
-
-def _assembly(path: Path) -> "Assembly":
-    from pipeline.assembly import Assembly
-
-    return Assembly(path)
 
 
 def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
@@ -240,22 +243,6 @@ def _as_table(rows: "pa.Table") -> Table:
     for row in rows.to_pylist():
         table.add_row(*(Text(str(value)) for value in row.values()))
     return table
-
-
-@contextmanager
-def _explained(part: str) -> Iterator[None]:
-    """Errors that a user can mend, as text instead of a traceback."""
-    from pipeline.process import configure_logging
-
-    configure_logging(part)
-    try:
-        yield
-    except ConfigError as error:
-        err.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(EXIT_CONFIG) from None
-    except AndonError as error:
-        err.print(f"andon {part}: {error}", markup=False, soft_wrap=True)
-        raise typer.Exit(EXIT_ERROR) from None
 
 
 def main() -> None:

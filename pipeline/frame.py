@@ -8,11 +8,13 @@ frames is one valid message of its signal's request type; a frame that is not as
     │ 2 B │   1 B  │   1 B   │  4 B  │     4 B     │     8 B      │ 0-110 B││      │
     └─────┴────────┴─────────┴───────┴─────────────┴──────────────┴────────┘└──────┘
             length covers all that follows it in the header; crc32 all but itself, with the body; little-endian
+
+A chunk that was refused in part begins with a note, another unknown field: the tables that have all of it already.
 """
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -21,6 +23,8 @@ from pipeline.errors import PermanentError
 # Protobuf: field 1000, length-delimited, so (1000 << 3) | 2 as a varint. No OTLP request uses that number.
 FRAME_TAG = b"\xc2\x3e"
 FRAME_VERSION = 1
+# Field 1001, length-delimited, 512 bytes.
+NOTE_TAG, NOTE_BYTES = b"\xca\x3e\x80\x04", 512
 _PREFIX = struct.Struct("<2sBB")
 _CRC = struct.Struct("<I")
 _FIELDS = struct.Struct("<IQ")
@@ -54,12 +58,31 @@ def frame_header(body: bytes | memoryview, received_ns: int, tenant: str = "") -
     return prefix + _CRC.pack(crc32(body, crc32(prefix + fields))) + fields
 
 
+def note(tables: Collection[str]) -> bytes:
+    """What stands at the start of a chunk that is in `tables` already; nothing if it is in none."""
+    text = ",".join(sorted(tables)).encode()
+    if len(text) > NOTE_BYTES:
+        raise PermanentError(f"expected names of tables of at most {NOTE_BYTES} bytes, got {len(text)}")
+    return NOTE_TAG + text.ljust(NOTE_BYTES) if text else b""
+
+
+def noted(chunk: memoryview | mmap.mmap) -> frozenset[str]:
+    """The tables that have all of `chunk` already."""
+    start = frames_start(chunk)
+    return frozenset(bytes(chunk[len(NOTE_TAG) : start]).decode(errors="replace").strip().split(",") if start else ())
+
+
+def frames_start(chunk: memoryview | mmap.mmap) -> int:
+    """Where the first frame of `chunk` begins."""
+    return len(NOTE_TAG) + NOTE_BYTES if bytes(chunk[: len(NOTE_TAG)]) == NOTE_TAG else 0
+
+
 def frames(chunk: memoryview | mmap.mmap, *, check: bool = True) -> Iterator[Frame]:
-    """The whole frames at the start of `chunk`, in order; with `check`, only those whose crc is right.
+    """The whole frames of `chunk`, in order; with `check`, only those whose crc is right.
 
     Ends at the first that is not whole: the last one's `end` tells how far the chunk is good.
     """
-    start = 0
+    start = frames_start(chunk)
     while (frame := _frame_at(chunk, start, check=check)) is not None:
         yield frame
         start = frame.end

@@ -14,25 +14,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from opentelemetry.metrics import NoOpMeter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from opentelemetry.trace import NoOpTracer
 from pydantic import BeforeValidator, Field, SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
-from exporters.clickhouse.insert import Inserts
 from exporters.clickhouse.migrate import migrate
 from pipeline.assembly import Assembly
 from pipeline.clock import NS_PER_S, FakeClock, to_ns
 from pipeline.config import Config, DurationNs, load, section, written
 from pipeline.evaluate import Evaluator
 from pipeline.lane import ChunkProcessor
-from pipeline.passage import ChunkTelemetry
+from pipeline.passage import unwatched
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
 TIMELINE = "timeline.yaml"
@@ -103,9 +101,10 @@ class Rehearsal:
         self._clock = FakeClock(self._timeline.start)
         self._ingest = ChunkProcessor(
             TRACES,
+            DEFAULT,
             SliceCounter(objectives.indicators),
-            Inserts(client),
-            ChunkTelemetry(NoOpMeter("rehearse"), NoOpTracer(), self._clock),
+            client,
+            unwatched(self._clock),
         )
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
 

@@ -2,7 +2,7 @@
 
 In: the body of one OTLP request at a time, from many threads. Out: `SealedChunk`s, oldest first, each to one taker.
 
-    append ──▶ <id>.open ──1 s or 32 MiB──▶ <id>.pb ──take──▶ done (deleted) | give_back | bury (dead/<id>.pb, .reason)
+    append ──▶ <id>.open ──1 s or 32 MiB──▶ <id>.pb ──take──▶ done (deleted) | give_back | split (in two) | bury (dead/)
 
 Promised:
 - Durability: when `append` returns, the body survives `kill -9` and power loss. Appenders that wait share one sync.
@@ -10,33 +10,41 @@ Promised:
   never changes, so handing a chunk over again after a crash is harmless.
 - Format: each body follows a frame header that protobuf sees as unknown field 1000, so a chunk file is one valid
   message of its signal's request type: protobuf merges the repeated fields of concatenated messages.
-- Bounds: `max_size` bytes on disk; a full spool makes `append` wait `max_hold`, then refuse with `RetryableError`.
-- One process per folder, by lock. No thread of its own: whoever appends or takes also seals what is due.
+- Bounds: `max_size` bytes on disk, but for the one chunk that is being split; a full spool makes `append` wait
+  `max_hold`, then refuse with `RetryableError`, whose time grows while the spool stays full.
+- One process per folder, by lock. No thread of its own: whoever appends or takes also seals what is due, and whoever
+  takes also finds what was put into `retry/`.
 """
 
-import fcntl
 import heapq
-import mmap
+import logging
 import os
-import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import Field
 
+from pipeline.chunk import HALF, SEALED, SPLIT, SealedChunk, content, finish_split, split
 from pipeline.clock import NS_PER_S, Clock, SystemClock
 from pipeline.config import Config, DurationNs, FilePath, SizeBytes, written
+from pipeline.deadletters import DeadLetters
 from pipeline.errors import PermanentError, RetryableError
-from pipeline.frame import Frame, frame_header, frames
+from pipeline.files import sync_folder, write_all
+from pipeline.folder import FolderLock, Place, identify, place, places
+from pipeline.frame import frame_header
+from pipeline.pressure import Pressure
+
+log = logging.getLogger("andon")
 
 MAX_GROUP = 512  # two buffers a frame in one writev, and Linux takes 1024
 FULL_SHARE = 32  # with less free than this part of it, a spool is called full
 SYNC_TIMEOUT_S = 30.0  # longer than any client waits for its answer
+RETRY_PERIOD_S = 1.0  # how often `retry/` is looked into
 
 
 class SpoolConfig(Config):
@@ -50,28 +58,7 @@ class SpoolConfig(Config):
     max_hold: DurationNs = written("2s")
     max_holding: int = Field(default=4, ge=0)
     retry_after: DurationNs = written("5s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedChunk:
-    """A chunk file that will never change again. `received_ns` is the receive time of its last request."""
-
-    id: str
-    signal: str
-    path: Path
-    size_bytes: int
-    requests: int
-    received_ns: int
-
-    @property
-    def opened_ns(self) -> int:
-        """When its first request came: its id begins with that."""
-        return int(self.id.partition("-")[0])
-
-    def read(self) -> memoryview:
-        """The whole chunk, mapped read-only: one protobuf message."""
-        with self.path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), self.size_bytes, access=mmap.ACCESS_READ))
+    max_retry_after: DurationNs = written("1m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +69,16 @@ class SpoolStats:
     chunks: int
     holding: int
     oldest_age_s: float
+    retry_after_s: float
     dead_bytes: int
     requests_total: int
     syncs_total: int
     refused_total: int
     io_errors_total: int
     cut_bytes_total: int
+    split_chunks_total: int
+    retried_chunks_total: int
+    adopted_chunks_total: int
     buried_chunks_total: int
     dropped_dead_chunks_total: int
 
@@ -99,6 +90,9 @@ class _Counters:
     refused_total: int = 0
     io_errors_total: int = 0
     cut_bytes_total: int = 0
+    split_chunks_total: int = 0
+    retried_chunks_total: int = 0
+    adopted_chunks_total: int = 0
     buried_chunks_total: int = 0
     dropped_dead_chunks_total: int = 0
 
@@ -154,38 +148,71 @@ class _State:
 
 
 class Spool:
-    """The chunk files of one signal, in a folder of their own under the spool's directory."""
+    """The chunk files of one signal of one worker, in a folder of their own under the spool's directory."""
 
-    def __init__(self, config: SpoolConfig, signal: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: SpoolConfig, signal: str, clock: Clock | None = None, *, number: int = 0, at: Path | None = None
+    ) -> None:
         self.signal = signal
-        self.worker = ""
+        self.worker = ""  # nobody writes here, until it is started
         self._config = config
         self._clock = clock or SystemClock()
-        self._folder = config.directory / signal
-        self._dead = self._folder / "dead"
+        self._folder = at or place(config.directory, number, signal).path
+        self._dead = DeadLetters(self._folder, config.max_dead_size)
+        self._pressure = Pressure(config.retry_after, config.max_retry_after)
         self._state = _State()
         self._changed = threading.Condition()
         self._file = threading.Lock()  # guards the open file; taken before `_changed`, never inside it
-        self._lock_fd = -1
+        self._lock = FolderLock(self._folder)
         self._starts = 0
         self._last_id_ns = 0
+        self._retry_due_s = 0.0
 
-    def start(self) -> None:
+    def start(self, wait_s: float = 0.0) -> None:
         """Lock the folder, then bring what a crash left into order: torn tails cut, open files sealed.
+
+        Whoever holds the folder now has `wait_s` to let go: the last process while it ends, or one that drains it.
 
         Raises:
             PermanentError: another process uses the folder, or the folder cannot be used.
         """
+        self._open(wait_s)
         try:
-            self._dead.mkdir(parents=True, exist_ok=True)
-            self._lock()
-            self._identify()
+            self.worker, self._starts = identify(self._folder)
+        except (OSError, ValueError) as error:
+            self.close()
+            raise self._unusable(error) from error
+        with self._changed:
+            self._state.accepting = True
+
+    def orphans(self) -> list[Place]:
+        """The folders of this signal where something waits, but this one: another's, or nobody's."""
+        found = places(self._config.directory)
+        return [one for one in found if one.signal == self.signal and one.path != self._folder and one.waiting]
+
+    def adopt(self, orphan: Place) -> "Spool":
+        """The spool in another folder, to be drained for a worker that is gone; this one's stats count for it.
+
+        Raises:
+            PermanentError: somebody uses that folder.
+        """
+        adopted = Spool(self._config, self.signal, self._clock, at=orphan.path)
+        adopted._state.count = self._state.count
+        adopted._open(0.0)
+        return adopted
+
+    def _open(self, wait_s: float) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(wait_s)
+            self._dead.start()
             self._recover()
         except (OSError, ValueError, RetryableError) as error:
             self.close()
-            raise PermanentError(f"{self._folder}: expected a folder to write in, got: {error}") from error
-        with self._changed:
-            self._state.accepting = True
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> PermanentError:
+        return PermanentError(f"{self._folder}: expected a folder to write in, got: {error}")
 
     def shutdown(self) -> None:
         """Refuse new bodies and seal the open chunk; what is left can still be taken. `close` ends that."""
@@ -199,9 +226,7 @@ class Spool:
     def close(self) -> None:
         """Let go of the folder, so that another process may start on it."""
         self.shutdown()
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self._lock.release()
 
     # ---- appending
 
@@ -231,7 +256,7 @@ class Spool:
                 raise self._retry("the spool is not open", "shutting_down")
             if not has_room:
                 state.count.refused_total += 1
-                raise self._retry(self._full(), "spool_full")
+                raise self._retry(self._full(), "spool_full", self._pressure.refused(self._clock.now_ns()))
             state.bytes += ticket.size
             state.pending.append(ticket)
             leads, state.leading = not state.leading, True
@@ -254,8 +279,9 @@ class Spool:
         state.holding -= 1
         return self._has_room(size)
 
-    def _retry(self, message: str, reason: str = "disk") -> RetryableError:
-        return RetryableError(message, retry_after_s=self._config.retry_after / NS_PER_S, reason=reason)
+    def _retry(self, message: str, reason: str = "disk", after_ns: int | None = None) -> RetryableError:
+        after_ns = self._config.retry_after if after_ns is None else after_ns
+        return RetryableError(message, retry_after_s=after_ns / NS_PER_S, reason=reason)
 
     def _await_turn(self, ticket: _Ticket) -> None:
         """Wait until `ticket` is done, or first in the queue with nobody leading."""
@@ -364,12 +390,20 @@ class Spool:
         with self._changed:
             self._state.open = None
             if chunk.length:
-                self._add(self._sealed(chunk.id, path, chunk.length, chunk.requests, chunk.received_ns))
+                sealed = SealedChunk(
+                    id=chunk.id,
+                    signal=self.signal,
+                    path=path,
+                    size_bytes=chunk.length,
+                    requests=chunk.requests,
+                    received_ns=chunk.received_ns,
+                )
+                self._add(sealed)
             self._changed.notify_all()
 
     def _finish(self, chunk: _OpenChunk) -> Path:
         """The sealed file. Where the disk refuses even that, the file keeps its name: only its synced part counts."""
-        sealed = chunk.path.with_suffix(".pb")
+        sealed = chunk.path.with_suffix(SEALED)
         path = chunk.path
         with suppress(OSError):
             if os.fstat(chunk.fd).st_size > chunk.length:
@@ -387,11 +421,6 @@ class Spool:
             os.close(chunk.fd)
             chunk.path.unlink()
 
-    def _sealed(self, chunk_id: str, path: Path, length: int, requests: int, received_ns: int) -> SealedChunk:
-        return SealedChunk(
-            id=chunk_id, signal=self.signal, path=path, size_bytes=length, requests=requests, received_ns=received_ns
-        )
-
     def _add(self, chunk: SealedChunk) -> None:
         heapq.heappush(self._state.sealed, (chunk.id, chunk))
 
@@ -402,6 +431,7 @@ class Spool:
         deadline_s = time.monotonic() + timeout_s
         while True:
             self._seal_if_due(deadline_s)
+            self._take_back()
             with self._changed:
                 if self._state.sealed:
                     chunk = heapq.heappop(self._state.sealed)[1]
@@ -437,6 +467,8 @@ class Spool:
         except OSError as error:
             raise self._retry(f"{chunk.path}: could not be deleted: {error}") from error
         self._forget(chunk)
+        if not self.worker:
+            self._state.count.adopted_chunks_total += 1
 
     def give_back(self, chunk: SealedChunk) -> None:
         """Let `chunk` be taken again, before all younger ones."""
@@ -445,6 +477,23 @@ class Spool:
             self._add(chunk)
             self._changed.notify_all()
 
+    def split(self, chunk: SealedChunk) -> None:
+        """Let the halves of `chunk`, which holds two requests or more, be taken instead of it, each under its own id.
+
+        Raises:
+            RetryableError: the disk refused; the chunk is still this caller's.
+        """
+        halves: list[SealedChunk] = []
+        try:
+            halves = split(chunk)
+        except OSError as error:
+            if not chunk.path.with_suffix(SPLIT).exists():
+                raise self._retry(f"{chunk.path}: could not be split: {error}") from error
+            log.exception("chunk %s is split, and stored after the next start", chunk.id)
+        self._forget(chunk, halves)
+        with self._changed:
+            self._state.count.split_chunks_total += 1
+
     def bury(self, chunk: SealedChunk, reason: str) -> None:
         """Put `chunk` aside for a human, with `reason` beside it; the oldest of the dead make room for it.
 
@@ -452,31 +501,39 @@ class Spool:
             RetryableError: the disk refused; the chunk is still this caller's.
         """
         try:
-            (self._dead / f"{chunk.id}.reason").write_text(f"{reason}\n", encoding="utf-8")
-            chunk.path.rename(self._dead / f"{chunk.id}.pb")
-            self._trim_dead()
+            dropped = self._dead.bury(chunk, reason, self._clock.now_ns())
         except OSError as error:
             raise self._retry(f"{chunk.path}: could not be buried: {error}") from error
         with self._changed:
             self._state.count.buried_chunks_total += 1
+            self._state.count.dropped_dead_chunks_total += dropped
         self._forget(chunk)
 
-    def _forget(self, chunk: SealedChunk) -> None:
+    def _forget(self, chunk: SealedChunk, instead: Sequence[SealedChunk] = ()) -> None:
+        state = self._state
         with self._changed:
-            del self._state.taken[chunk.id]
-            self._state.bytes -= chunk.size_bytes
+            del state.taken[chunk.id]
+            state.bytes -= chunk.size_bytes
+            for other in instead:
+                state.bytes += other.size_bytes
+                self._add(other)
+            if self._has_room(1):
+                self._pressure.relieved(self._clock.now_ns())
             self._changed.notify_all()
 
-    def _trim_dead(self) -> None:
-        dead = sorted(self._dead.glob("*.pb"))
-        size = sum(path.stat().st_size for path in dead)
-        for path in dead[:-1]:
-            if size <= self._config.max_dead_size:
+    def _take_back(self) -> None:
+        """What was put into `retry/` is sealed again; a look there each `RETRY_PERIOD_S`."""
+        with self._changed:
+            if time.monotonic() < self._retry_due_s:
                 return
-            size -= path.stat().st_size
-            path.unlink()
-            path.with_suffix(".reason").unlink(missing_ok=True)
-            self._state.count.dropped_dead_chunks_total += 1
+            self._retry_due_s = time.monotonic() + RETRY_PERIOD_S
+        try:
+            for path in self._dead.returned():
+                log.info("chunk %s is tried again", path.stem)
+                self._state.count.retried_chunks_total += 1
+                self._enlist(path)
+        except (OSError, RetryableError):
+            log.exception("%s: what is to be tried again waits for the next start", self._folder)
 
     # ---- watching
 
@@ -502,7 +559,8 @@ class Spool:
     def stats(self) -> SpoolStats:
         """What the spool holds now, and counters since it started."""
         state = self._state
-        dead_bytes = sum(path.stat().st_size for path in self._dead.glob("*.pb"))
+        dead_bytes = self._dead.measured()
+        now_ns = self._clock.now_ns()
         with self._changed:
             ids = [*state.taken, *(chunk_id for chunk_id, _ in state.sealed), *([state.open.id] if state.open else [])]
             oldest_ns = min((int(chunk_id.split("-")[0]) for chunk_id in ids), default=None)
@@ -510,98 +568,58 @@ class Spool:
                 bytes=state.bytes,
                 chunks=len(ids),
                 holding=state.holding,
-                oldest_age_s=0.0 if oldest_ns is None else max(0, self._clock.now_ns() - oldest_ns) / NS_PER_S,
+                oldest_age_s=0.0 if oldest_ns is None else max(0, now_ns - oldest_ns) / NS_PER_S,
+                retry_after_s=self._pressure.after_ns(now_ns) / NS_PER_S,
                 dead_bytes=dead_bytes,
                 **asdict(state.count),
             )
 
     # ---- starting
 
-    def _lock(self) -> None:
-        path = self._folder / "lock"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.pread(fd, 32, 0).decode() or "unknown"
-            os.close(fd)
-            raise PermanentError(
-                f"{self._folder}: expected a spool folder of its own, got one in use by process {owner}"
-            ) from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
-        self._lock_fd = fd
-
-    def _identify(self) -> None:
-        """Who writes here, and for the how manyth time: with a time, what makes a chunk id the only one of its kind."""
-        path = self._folder / "worker"
-        text = path.read_text(encoding="ascii") if path.exists() else f"{secrets.token_hex(6)} 0"
-        worker, starts = text.split()
-        self.worker, self._starts = worker, int(starts) + 1
-        replacement = path.with_suffix(".new")
-        with replacement.open("w", encoding="ascii") as file:
-            file.write(f"{self.worker} {self._starts}")
-            file.flush()
-            os.fsync(file.fileno())
-        replacement.rename(path)
-        sync_folder(self._folder)
-
     def _recover(self) -> None:
+        for path in self._folder.glob(f"*{SPLIT}"):
+            finish_split(path)
+        for path in self._folder.glob(f"*{HALF}"):
+            path.unlink()  # the whole is still there
         for path in self._folder.glob("*.open"):
             self._seal_left_over(path)
-        for path in sorted(self._folder.glob("*.pb")):
-            self._adopt(path)
+        self._dead.returned()
+        for path in sorted(self._folder.glob(f"*{SEALED}")):
+            self._enlist(path)
         sync_folder(self._folder)
 
     def _seal_left_over(self, path: Path) -> None:
         """Cut what the last process could not finish; nothing of that was acknowledged."""
+        whole = content(path, check=True).end
         with path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
-            whole = max((frame.end for frame in _frames_of(path, size, check=True)), default=0)
             if whole < size:
                 self._state.count.cut_bytes_total += size - whole
                 file.truncate(whole)
                 os.fsync(file.fileno())
         if whole:
-            path.rename(path.with_suffix(".pb"))
+            path.rename(path.with_suffix(SEALED))
         else:
             path.unlink()
 
-    def _adopt(self, path: Path) -> None:
-        size = path.stat().st_size
-        frames = list(_frames_of(path, size, check=False))
-        chunk = self._sealed(path.stem, path, size, len(frames), frames[-1].received_ns if frames else 0)
-        self._last_id_ns = max(self._last_id_ns, int(chunk.id.split("-")[0]))
-        self._state.bytes += size
-        if frames and frames[-1].end == size:
-            self._add(chunk)
-        else:
+    def _enlist(self, path: Path) -> None:
+        """Let the chunk in a sealed file be taken; a damaged one is put aside."""
+        size, found = path.stat().st_size, content(path, check=False)
+        chunk = SealedChunk(
+            id=path.stem,
+            signal=self.signal,
+            path=path,
+            size_bytes=size,
+            requests=found.requests,
+            received_ns=found.received_ns,
+            stored=set(found.stored),
+        )
+        with self._changed:
+            self._last_id_ns = max(self._last_id_ns, chunk.opened_ns)
+            self._state.bytes += size
+            if found.requests and found.end == size:
+                self._add(chunk)
+                self._changed.notify_all()
+                return
             self._state.taken[chunk.id] = chunk
-            self.bury(chunk, f"expected {size} bytes of whole frames, got {frames[-1].end if frames else 0}")
-
-
-def _frames_of(path: Path, size: int, *, check: bool) -> Iterator[Frame]:
-    if size == 0:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped:
-        yield from frames(mapped, check=check)
-
-
-def write_all(fd: int, buffers: Sequence[bytes | memoryview]) -> None:
-    """Write every byte of `buffers`, which are not copied together; a full disk shows as a short write first."""
-    left = list(buffers)
-    while left:
-        written = os.writev(fd, left)
-        while left and written >= len(left[0]):
-            written -= len(left.pop(0))
-        if left and written:
-            left[0] = memoryview(left[0])[written:]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        self.bury(chunk, f"expected {size} bytes of whole frames, got {found.end}")

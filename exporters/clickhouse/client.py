@@ -48,6 +48,9 @@ PASSING_CODES = frozenset(
 )
 INSERT_SETTINGS = {
     "async_insert": "0",  # done means done
+    # One block an insert, so that one that is refused leaves nothing behind: its rows come again under other tokens.
+    "min_insert_block_size_rows": "0",
+    "min_insert_block_size_bytes": str(1 << 30),
     "max_partitions_per_insert_block": "0",  # one client's scattered timestamps never refuse everybody's chunk
     "date_time_input_format": "best_effort",
     "input_format_skip_unknown_fields": "0",

@@ -17,7 +17,9 @@ from pipeline.errors import RetryableError
 from pipeline.serve import command
 
 CONFIG = """
-receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}}}
+receivers:
+  otlp:
+    protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}
 spool: {{directory: spool}}
 clickhouse:
   endpoint: http://127.0.0.1:{clickhouse}

@@ -29,6 +29,7 @@ INVALID, UNTIMELY, BUG = "invalid", "untimely", "internal"  # why items are refu
 # What repeating resource, scope and metric for every item may come to, in requests of the greatest size: a request of
 # few bytes can otherwise ask for any number of rows of any width.
 MAX_INHERITED_REQUESTS = 16
+INVALID, UNTIMELY, BUG = "invalid", "untimely", "internal"  # why items are refused, where no error says it
 
 Timely = tuple[int, int]
 

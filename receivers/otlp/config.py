@@ -188,6 +188,7 @@ class OtlpConfig(Config):
     protocols: ProtocolsConfig = ProtocolsConfig(grpc=GrpcConfig(), http=HttpConfig())
     auth: AuthConfig = AuthConfig()
     max_request_bytes: SizeBytes = written("64MiB")
+    workers: int | None = Field(None, ge=1, le=1024)
     limits: LimitsConfig = section()
     quotas: QuotasConfig = section()
     retries: RetriesConfig = section()

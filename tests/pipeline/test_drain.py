@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.chunk import SealedChunk
 from pipeline.drain import Drain
 from pipeline.errors import PermanentError, RetryableError
-from pipeline.spool import SealedChunk, Spool, SpoolConfig
+from pipeline.spool import Spool, SpoolConfig
 
 
 @contextmanager

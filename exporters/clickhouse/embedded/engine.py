@@ -12,7 +12,9 @@ connection that cannot write, and what is not a statement never runs.
 import fcntl
 import os
 import re
+import secrets
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -42,6 +44,8 @@ _FIXED_SETTINGS = ("dialect", "implicit_select", "merge_tree_disk", "merge_tree_
 _CODE = re.compile(r"Code: (\d+)\. ")
 _STORAGE = re.compile(r"^ *Storage definition.*\n *Function (\w+)", re.MULTILINE)
 _SETTINGS = re.compile(r"^ *Set$", re.MULTILINE)
+_ERRORS = "SELECT code, value, query_id, toValidUTF8(last_error_message) FROM system.errors WHERE NOT remote"
+_QUERY_ID = "SELECT query_id FROM system.processes WHERE Settings['log_comment'] = '{marker}'"
 _OWN_STORAGE = re.compile(r"\w*MergeTree|Memory|Null|Log|TinyLog|StripeLog|Set|Join|Merge|Buffer|Atomic")
 
 
@@ -88,6 +92,7 @@ class Engine:
         self._directory = directory.absolute()
         self._limits = limits
         self._anchor: Any = None  # the engine lives as long as one connection does
+        self._inserting = threading.Lock()  # one at a time: the engine keeps the last error of each kind
         self.timezone = "UTC"
 
     def open(self, database: str) -> None:
@@ -143,7 +148,7 @@ class Engine:
         try:
             writes = self._admit(statement)
             with self._connection(writes=writes) as connection:
-                return _run_on(connection, statement)
+                return self._run_on(connection, statement)
         except RuntimeError as exc:
             raise _engine_error(str(exc)) from exc
 
@@ -192,6 +197,40 @@ class Engine:
         if is_infile or (is_database and _SETTINGS.search(tree)):
             raise refusal(Code.ACCESS_DENIED, "Not allowed here: FROM INFILE, and a database's own SETTINGS")
 
+    def _run_on(self, connection: Any, statement: Statement) -> Result:
+        for preparation in _preparations(statement):
+            connection.query(_as_bytes(preparation))
+        if statement.insert is not None:
+            return self._insert(connection, statement.insert, statement.data)
+        result = connection.query(statement.sql, statement.format)
+        return _as_result(result, result.bytes())  # a copy: its memory view does not keep the result alive
+
+    def _insert(self, connection: Any, insert: Insert, data: Iterable[bytes]) -> Result:
+        """Stream the rows in, and ask what became of them.
+
+        `insert_done` tells of rows that could not be read, but not of rows that could not be written: a violated
+        constraint, too many parts, a full disk. Those only show among the engine's last errors.
+        """
+        with self._inserting, self._connection(writes=False) as aside:
+            marker = secrets.token_hex(16)
+            connection.query(f"SET log_comment = '{marker}'")
+            before = _errors(aside)
+            stream = connection.send_insert(insert.sql, insert.format)
+            try:
+                query_id = aside.query(_QUERY_ID.format(marker=marker), "TabSeparated").data().strip()
+                for chunk in filter(None, data):
+                    connection.insert_append(stream, chunk)
+            except BaseException:
+                connection.insert_cancel(stream)
+                raise
+            result = connection.insert_done(stream)
+            for code, error in _errors(aside).items():
+                came = error.count - (before[code].count if code in before else 0)
+                # Where others met the same error meanwhile, ours may hide behind theirs: better one retry too many.
+                if came > 1 or (came and error.query_id == query_id):
+                    raise RuntimeError(f"Code: {code}. DB::Exception: {error.message}")
+            return _as_result(result, b"")
+
     @contextmanager
     def _connection(self, *, writes: bool) -> Iterator[Any]:
         connection = _import_chdb().connect(f"{self._directory}{'' if writes else '?readonly=2'}")
@@ -199,15 +238,6 @@ class Engine:
             yield connection
         finally:
             connection.close()
-
-
-def _run_on(connection: Any, statement: Statement) -> Result:
-    for preparation in _preparations(statement):
-        connection.query(_as_bytes(preparation))
-    if statement.insert is not None:
-        return _insert(connection, statement.insert, statement.data)
-    result = connection.query(statement.sql, statement.format)
-    return _as_result(result, result.bytes())  # a copy: its memory view does not keep the result alive
 
 
 def _whole_text(statement: Statement) -> bytes:
@@ -235,15 +265,18 @@ def _parameters(statement: Statement) -> Iterator[str]:
         yield f"SET {quoted(f'param_{name}', '`')} = {quoted(value)}"
 
 
-def _insert(connection: Any, insert: Insert, data: Iterable[bytes]) -> Result:
-    stream = connection.send_insert(insert.sql, insert.format)
-    try:
-        for chunk in filter(None, data):
-            connection.insert_append(stream, chunk)
-    except BaseException:
-        connection.insert_cancel(stream)
-        raise
-    return _as_result(connection.insert_done(stream), b"")
+@dataclass(frozen=True, slots=True)
+class _Errors:
+    """How often one kind of error has come, and the last of them."""
+
+    count: int
+    query_id: str
+    message: str
+
+
+def _errors(connection: Any) -> dict[int, _Errors]:
+    rows = (row.split("\t") for row in connection.query(_ERRORS, "TabSeparated").data().splitlines())
+    return {int(code): _Errors(int(count), query_id, message) for code, count, query_id, message in rows}
 
 
 def _as_result(result: Any, body: bytes) -> Result:

@@ -294,3 +294,32 @@ def test_dialects_not_spoken_are_refused_in_words(clickhouse: Engine) -> None:
     form = b'--B\r\nContent-Disposition: form-data; name="ext"; filename="x"\r\n\r\n1\r\n--B--\r\n'
     external = clickhouse.ask(form, headers={"Content-Type": "multipart/form-data; boundary=B"}, query="SELECT 1")
     assert (external.status, "'ext'" in external.text) == (501, True)
+
+
+@pytest.mark.parametrize(
+    ("made", "rows", "code"),
+    [
+        pytest.param("(A UInt8, CONSTRAINT c CHECK A != 7) ENGINE = MergeTree ORDER BY A", "1 7", 469, id="constraint"),
+        pytest.param(
+            "(A UInt8) ENGINE = MergeTree ORDER BY A PARTITION BY A SETTINGS max_parts_in_total = 1",
+            "1 2 3",
+            252,
+            id="too many parts",
+        ),
+    ],
+)
+def test_rows_that_are_read_but_cannot_be_written_are_an_error(
+    clickhouse: Engine, made: str, rows: str, code: int
+) -> None:
+    """Or the exporter would delete what nobody has."""
+    clickhouse.ask(b"DROP TABLE IF EXISTS refusing")
+    assert clickhouse.ask(f"CREATE TABLE refusing {made}".encode()).status == 200
+    answers = [
+        clickhouse.ask(f"INSERT INTO refusing (A) FORMAT TSV\n{row}\n".encode(), max_partitions_per_insert_block="0")
+        for row in rows.split()
+    ]
+    refused = [answer for answer in answers if answer.status != 200]
+    assert {answer.code for answer in refused} == {code}
+    stored = clickhouse.ask(b"SELECT count() FROM refusing").text.strip()
+    assert int(stored) == len(answers) - len(refused)
+    assert clickhouse.ask(b"DROP TABLE refusing").status == 200
