@@ -19,11 +19,13 @@ from fixtures.otlp_bodies import (
     REQUESTS,
     damaged,
     everything,
+    length_delimited,
     one_metric,
     one_record,
     one_span,
     ordinary,
     request_of,
+    varint_field,
 )
 from fixtures.otlp_oracle import agree, differences
 from fixtures.otlp_reference import decoded, decoded_in_windows, reference, rows_of
@@ -102,14 +104,6 @@ def _resources(signal: Signal) -> str:
     return next(iter(signal.items)).split(".")[0]
 
 
-def length_delimited(number: int, content: bytes) -> bytes:
-    size, length = len(content), b""
-    while size > 127:
-        length += bytes([size & 127 | 128])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
-
-
 @settings(property_of, max_examples=60)
 @given(data=st.data())
 def test_a_metric_of_several_kinds_is_told_and_counts_as_its_last(data: st.DataObject) -> None:
@@ -157,14 +151,6 @@ def test_numbers_that_are_too_long_for_their_field_are_cut_as_protobuf_cuts_them
     for signal, item in ((TRACES, span + length_delimited(15, varint_field(3, number))),
                          (LOGS, varint_field(2, number) + length_delimited(5, varint_field(2, number)))):  # fmt: skip
         assert agree(signal, length_delimited(1, length_delimited(2, length_delimited(2, item))))
-
-
-def varint_field(number: int, value: int) -> bytes:
-    content = bytes([number << 3])
-    while value > 127:
-        content += bytes([value & 127 | 128])
-        value >>= 7
-    return content + bytes([value])
 
 
 @every_signal

@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from fixtures.otlp_bodies import EVERYTHING, Request, damaged, ordinary
+from fixtures.otlp_bodies import EVERYTHING, Request, damaged, length_delimited, ordinary
 from fixtures.otlp_oracle import agree, parsed, scanned
 from receivers.otlp import scanner, wire
 from receivers.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
@@ -20,12 +20,7 @@ every_signal = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: sig
 
 def message(*fields: tuple[int, bytes]) -> bytes:
     """Length-delimited fields."""
-    return b"".join(varint(number << 3 | 2) + varint(len(content)) + content for number, content in fields)
-
-
-def varint(value: int) -> bytes:
-    head = bytes([value & 127 | (128 if value > 127 else 0)])
-    return head + varint(value >> 7) if value > 127 else head
+    return b"".join(length_delimited(*field) for field in fields)
 
 
 def in_span(content: bytes) -> bytes:
