@@ -14,6 +14,7 @@ from pipeline.config import Config, FilePath, load, one_problem, section, writte
 from pipeline.errors import ConfigError, Problem
 from pipeline.spool import SpoolConfig
 from processors.incidents.config import EvaluateConfig
+from processors.stored.config import ProcessorsConfig
 from receivers.otlp.config import OtlpConfig
 from statuspage.config import StatusPageConfig
 
@@ -35,6 +36,7 @@ class AndonConfig(Config):
     """All of `andon.yaml`. Every program reads the same file and takes the sections it needs."""
 
     receivers: ReceiversConfig = section()
+    processors: ProcessorsConfig = section()
     spool: SpoolConfig = section()
     clickhouse: ClickHouseConfig = section()
     embedded: EmbeddedConfig | None = None

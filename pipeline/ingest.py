@@ -1,7 +1,7 @@
 """`andon ingest`: from OTLP requests to rows.
 
     receivers ──bytes──▶ spool ──sealed chunk──▶ decode ─┬─▶ count ──▶ sli_slices
-    (acknowledge after the sync)                         └───────────▶ otel_traces ──▶ the chunk's file is deleted
+    (acknowledge after the sync)                         └▶ processors ▶ otel_traces ──▶ the chunk's file is deleted
 
 In: OTLP over gRPC and HTTP. Out: one insert per table and chunk, whose token is the chunk's id. Promised: whatever was
 acknowledged is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should the second
@@ -24,6 +24,7 @@ from pipeline.ledger import Ledger
 from pipeline.spool import SealedChunk, Spool
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.data import StoredData
 from receivers.otlp.admission import Admission
 from receivers.otlp.decode import decode_traces, warm_up
 from receivers.otlp.grpc import GrpcReceiver
@@ -39,8 +40,9 @@ LEDGER_PERIOD_S = 1.0
 class ChunkProcessor:
     """What becomes of one sealed chunk."""
 
-    def __init__(self, counter: SliceCounter, slices: SliceExporter, spans: SpanExporter) -> None:
+    def __init__(self, counter: SliceCounter, slices: SliceExporter, stored: StoredData, spans: SpanExporter) -> None:
         self._counter = counter
+        self._stored = stored
         self._slices = slices
         self._spans = spans
 
@@ -58,7 +60,7 @@ class ChunkProcessor:
         records = tuple(decoded.records for decoded in decode_traces(message))
         batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
         self._slices.consume(self._counter.count(batch))
-        self._spans.consume(batch)
+        self._spans.consume(self._stored.spans(batch))
 
 
 class LedgerWriter:
@@ -104,7 +106,10 @@ class Ingest:
         self._spool = Spool(config.spool, TRACES, clock)
         self._ledger = Ledger(clock)
         processor = ChunkProcessor(
-            SliceCounter(objectives.indicators), SliceExporter(self._client), SpanExporter(self._client)
+            SliceCounter(objectives.indicators),
+            SliceExporter(self._client),
+            StoredData(config.processors, objectives.indicators),
+            SpanExporter(self._client),
         )
         self._drain = Drain(self._spool, processor.process)
         self._ledger_writer = LedgerWriter(self._ledger, self._client.write, self._spool, clock)

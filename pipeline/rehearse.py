@@ -30,6 +30,8 @@ from pipeline.evaluate import Evaluator
 from pipeline.ingest import ChunkProcessor
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.config import ProcessorsConfig
+from processors.stored.data import StoredData
 
 TIMELINE = "timeline.yaml"
 STEP_NS = SLICE_NS
@@ -97,7 +99,12 @@ class Rehearsal:
         self._timeline = load(folder / TIMELINE)[0].parse(Timeline)
         self._client = client
         self._clock = FakeClock(self._timeline.start)
-        self._ingest = ChunkProcessor(SliceCounter(objectives.indicators), SliceExporter(client), SpanExporter(client))
+        self._ingest = ChunkProcessor(
+            SliceCounter(objectives.indicators),
+            SliceExporter(client),
+            StoredData(ProcessorsConfig(), objectives.indicators),
+            SpanExporter(client),
+        )
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
 
     def play(self) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ import numpy as np
 from processors.sli.columns import Mask, SpanColumns, asks, within
 from processors.sli.indicator import Indicator
 from processors.sli.outcome import failures
-from processors.sli.selector import Condition, SpanSelector
+from processors.sli.selector import Condition, SpanConditions
 
 
-def selected(selector: SpanSelector, columns: SpanColumns) -> Mask:
+def selected(selector: SpanConditions, columns: SpanColumns) -> Mask:
     """Which spans satisfy every condition of `selector`."""
     mask = np.ones(len(columns), np.bool_)
     for field, condition in selector.where.items():
