@@ -22,6 +22,7 @@ from pipeline.drain import Drain
 from pipeline.errors import AndonError
 from pipeline.ledger import Ledger
 from pipeline.spool import SealedChunk, Spool
+from processors.sli.columns import SpanColumns
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
 from processors.stored.data import StoredData
@@ -59,8 +60,9 @@ class ChunkProcessor:
         """
         records = tuple(decoded.records for decoded in decode_traces(message))
         batch = SpanBatch(chunk_id=chunk_id, received_ns=received_ns, records=records)
-        self._slices.consume(self._counter.count(batch))
-        self._spans.consume(self._stored.spans(batch))
+        columns = [SpanColumns(record) for record in records]
+        self._slices.consume(self._counter.count(batch, columns))
+        self._spans.consume(self._stored.spans(batch, columns))
 
 
 class LedgerWriter:

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pipeline.config import Config, section
 from processors.sli.selector import SpanConditions
 from processors.stored.fields import LogConditions, MetricConditions
-from processors.stored.patterns import PRESETS
+from processors.stored.patterns import PRESETS, Pattern, any_of
 from processors.stored.redaction import ATTRIBUTES, FIELDS, SERVICE_NAME, Action, glob
 
 MIN_HASH_KEY = 16
@@ -78,6 +78,11 @@ class TextRuleConfig(Config):
             raise ValueError("either preset or pattern")
         return self
 
+    @property
+    def found(self) -> Pattern:
+        """What to find."""
+        return PRESETS[self.preset] if self.preset else Pattern(expression=self.pattern or "")
+
 
 class RedactConfig(Config):
     """What is stored changed."""
@@ -94,6 +99,15 @@ class RedactConfig(Config):
         if set(fields) - set(known):
             raise ValueError(f"some of {', '.join(known)}")
         return fields
+
+    @field_validator("values")
+    @classmethod
+    def _fit_into_one_pass(cls, values: tuple[TextRuleConfig, ...]) -> tuple[TextRuleConfig, ...]:
+        try:
+            _matches(any_of([rule.found.expression for rule in values]), "")
+        except pa.ArrowInvalid:
+            raise ValueError("patterns that are simpler: together they outgrow what RE2 compiles") from None
+        return values
 
     @model_validator(mode="after")
     def _hashes_have_a_key(self) -> Self:

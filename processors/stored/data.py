@@ -21,7 +21,6 @@ from processors.sli.indicator import Indicator
 from processors.sli.mask import selected
 from processors.stored.config import ProcessorsConfig, RedactConfig
 from processors.stored.fields import LogColumns, LogConditions, MetricColumns, MetricConditions
-from processors.stored.patterns import PRESETS, Pattern
 from processors.stored.redaction import KeyRule, Redactor, TextRule, glob
 from processors.stored.rows import rows
 from processors.stored.sampling import Sampler
@@ -65,34 +64,34 @@ class StoredData:
                 inconsistent_total=self._inconsistent,
             )
 
-    def spans(self, batch: SpanBatch) -> SpanBatch:
-        """The batch as it is stored."""
-        return replace(batch, records=tuple(self.process(TRACES, record) for record in batch.records))
+    def spans(self, batch: SpanBatch, columns: Sequence[SpanColumns] | None = None) -> SpanBatch:
+        """The batch as it is stored; `columns` are those of its records, if somebody has asked them before."""
+        columns = [SpanColumns(record) for record in batch.records] if columns is None else columns
+        return replace(batch, records=tuple(self._redact(TRACES, self._traces(one)) for one in columns))
 
     def process(self, table: str, records: pa.RecordBatch) -> pa.RecordBatch:
         """What is stored of `records`, the very same batch where nothing applies to `table`."""
         if table == TRACES:
-            records = self._traces(records)
+            records = self._traces(SpanColumns(records))
         elif table == LOGS and self._filter.logs:
             records = rows(records, self._wanted(table, LogColumns(records), self._filter.logs))
         elif table.startswith(METRICS) and self._filter.metrics:
             records = rows(records, self._wanted(table, MetricColumns(records), self._filter.metrics))
-        return self._redact(table, records) if self._redactor else records
+        return self._redact(table, records)
 
-    def _traces(self, records: pa.RecordBatch) -> pa.RecordBatch:
+    def _traces(self, columns: SpanColumns) -> pa.RecordBatch:
         if not self._filter.traces and self._sampler is None:
-            return records
-        columns = SpanColumns(records)
+            return columns.record
         wanted = np.ones(len(columns), np.bool_)
         for number, conditions in enumerate(self._filter.traces):
             self._leave_out(wanted, selected(conditions, columns), (TRACES, _rule("traces", number)))
         if self._sampler is None:
-            return rows(records, wanted)
+            return rows(columns.record, wanted)
         sample = self._sampler.sample(columns, wanted)
         with self._counting:
             self._sampled.update(failed=sample.failed, bad=sample.bad, sampled=sample.sampled, dropped=sample.dropped)
             self._inconsistent += sample.inconsistent
-        kept = rows(records, sample.kept)
+        kept = rows(columns.record, sample.kept)
         return kept.set_column(kept.schema.get_field_index(TRACESTATE), TRACESTATE, sample.tracestates)
 
     def _wanted(
@@ -115,7 +114,8 @@ class StoredData:
         wanted &= ~matched
 
     def _redact(self, table: str, records: pa.RecordBatch) -> pa.RecordBatch:
-        assert self._redactor is not None
+        if self._redactor is None:
+            return records
         redacted, changed = self._redactor.redact(records)
         with self._counting:
             self._redacted.update({(table, rule): count for rule, count in changed.items()})
@@ -138,7 +138,7 @@ def _redactor(config: RedactConfig) -> Redactor | None:
         texts=[
             TextRule(
                 name=rule.preset or _rule("values", number),
-                pattern=PRESETS[rule.preset] if rule.preset else Pattern(expression=rule.pattern or ""),
+                pattern=rule.found,
                 action=rule.action,
             )
             for number, rule in enumerate(config.values)

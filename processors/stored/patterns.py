@@ -6,7 +6,7 @@ of digits is a card number if it has a card's length, issuer and check digit.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -56,6 +56,11 @@ class Pattern:
         if self.rewrite is None or not match:
             return replace(match) if match else ""
         return self.rewrite(match, replace)
+
+
+def any_of(expressions: Sequence[str]) -> str:
+    """The expression that matches where any of `expressions` does."""
+    return "|".join(f"(?:{expression})" for expression in expressions)
 
 
 def cards(run: str, replace: Replace) -> str:

@@ -11,7 +11,7 @@ exemplars. The first rule that names a key decides about it, and no pattern look
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from processors.sli.columns import Mask
-from processors.stored.patterns import Pattern, Replace
+from processors.stored.patterns import Pattern, Replace, any_of
 from processors.stored.rows import map_of
 
 MASK = "****"
@@ -36,7 +36,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "status_message": ("StatusMessage",),
 }
 NO_RULE, SERVICE = -1, -2
-Verdicts = npt.NDArray[np.int64]
+Verdicts = npt.NDArray[np.int16]
 
 
 class Action(StrEnum):
@@ -78,13 +78,14 @@ class Redactor:
     ) -> None:
         self._keys = tuple(keys)
         self._texts = tuple(texts)
+        self._any_text = any_of([rule.pattern.expression for rule in texts])
         self._in_attributes = ATTRIBUTES in fields
         self._columns = frozenset(column for field in fields - {ATTRIBUTES} for column in FIELDS[field])
-        self._hash_key = hash_key
+        self._hmac = hmac.new(hash_key, digestmod="sha256")
 
     def redact(self, record: pa.RecordBatch) -> tuple[pa.RecordBatch, Counter[str]]:
         """(the batch as it may be stored, how many values each rule changed)."""
-        batch = _Batch(self._hash_key)
+        batch = _Batch(self._hmac)
         columns = [
             self._column(field.name, column, batch) for field, column in zip(record.schema, record.columns, strict=True)
         ]
@@ -102,15 +103,16 @@ class Redactor:
         first = maps.offsets.to_numpy()
         begin, count = int(first[0]), int(first[-1] - first[0])
         keys, items = maps.keys.slice(begin, count), maps.items.slice(begin, count)
-        verdicts = self._verdicts(keys.dictionary)[keys.indices.to_numpy()]
+        by_key = self._verdicts(keys.dictionary)
+        verdicts = by_key[keys.indices.to_numpy()]
         values = self._others(items, verdicts, batch) if self._in_attributes and self._texts else items
         deleted = np.zeros(count, np.bool_)
-        for number, rule in self._rules_in(verdicts):
-            here = verdicts == number
+        for number in sorted({*by_key.tolist()} - {NO_RULE, SERVICE}):
+            rule, here = self._keys[number], verdicts == number
             batch.count(rule.name, np.count_nonzero(here))
             if rule.action is Action.DELETE:
                 deleted |= here
-            else:
+            elif here.any():
                 values = pc.replace_with_mask(values, pa.array(here), batch.each(items.filter(pa.array(here)), rule))
         if values is items and not deleted.any():
             return maps
@@ -118,15 +120,11 @@ class Redactor:
 
     def _verdicts(self, keys: pa.StringArray) -> Verdicts:
         """The number of the rule that decides about each key, or that none does."""
-        verdicts = np.full(len(keys), NO_RULE, np.int64)
+        verdicts = np.full(len(keys), NO_RULE, np.int16)
         for number, rule in reversed(list(enumerate(self._keys))):
             verdicts[pc.match_substring_regex(keys, rule.expression).to_numpy(zero_copy_only=False)] = number
         verdicts[pc.equal(keys, SERVICE_NAME).to_numpy(zero_copy_only=False)] = SERVICE
         return verdicts
-
-    def _rules_in(self, verdicts: Verdicts) -> Iterator[tuple[int, KeyRule]]:
-        seen = np.bincount(verdicts - SERVICE, minlength=len(self._keys) - SERVICE)[-SERVICE:]
-        return ((number, self._keys[number]) for number in np.flatnonzero(seen).tolist())
 
     def _others(self, items: pa.StringArray, verdicts: Verdicts, batch: "_Batch") -> pa.StringArray:
         """The values that no key rule decides about, by pattern."""
@@ -142,26 +140,30 @@ class Redactor:
         """Texts or a dictionary of texts, by pattern; the very same array where nothing matches."""
         plain = not pa.types.is_dictionary(texts.type)
         encoded = texts.dictionary_encode() if plain else texts
-        distinct = encoded.dictionary
-        for rule in self._texts:
-            mended = rule.pattern.replaced(distinct, batch.one(rule.action))
-            if mended is not distinct:
-                changed = pc.not_equal(distinct, mended).to_numpy(zero_copy_only=False)
-                batch.count(rule.name, np.count_nonzero(changed[encoded.indices.to_numpy()]))
-                distinct = mended
-        if distinct is encoded.dictionary:
+        suspect = pc.match_substring_regex(encoded.dictionary, self._any_text)
+        if not pc.any(suspect, min_count=0).as_py():
             return texts
+        times = np.bincount(encoded.indices.to_numpy(), minlength=len(suspect))[suspect.to_numpy(zero_copy_only=False)]
+        mended = self._mended(encoded.dictionary.filter(suspect), times, batch)
         # Two texts may have become one, and a dictionary holds each once: so encode again.
-        mended = distinct.take(encoded.indices)
+        mended = pc.replace_with_mask(encoded.dictionary, suspect, mended).take(encoded.indices)
         return mended if plain else mended.dictionary_encode()
+
+    def _mended(self, suspects: pa.StringArray, times: npt.NDArray[np.int64], batch: "_Batch") -> pa.StringArray:
+        """What each rule in turn leaves of texts that occur so many `times`."""
+        for rule in self._texts:
+            mended = rule.pattern.replaced(suspects, batch.one(rule.action))
+            batch.count(rule.name, times[pc.not_equal(suspects, mended).to_numpy(zero_copy_only=False)].sum())
+            suspects = mended
+        return suspects
 
 
 class _Batch:
     """What is remembered while one batch is redacted."""
 
-    def __init__(self, hash_key: bytes) -> None:
+    def __init__(self, keyed: hmac.HMAC) -> None:
         self.changed: Counter[str] = Counter()
-        self._hash_key = hash_key
+        self._hmac = keyed
         self._hashes: dict[str, str] = {}
 
     def count(self, rule: str, values: Any) -> None:
@@ -173,13 +175,14 @@ class _Batch:
 
     def each(self, values: pa.StringArray, rule: KeyRule) -> pa.StringArray:
         """What stands for each of `values`."""
-        encoded = values.dictionary_encode()
-        stands = [self.one(rule.action)(value) for value in encoded.dictionary.to_pylist()]
-        return pa.array(stands, pa.string()).take(encoded.indices)
+        encoded, stands = values.dictionary_encode(), self.one(rule.action)
+        return pa.array(map(stands, encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
 
     def _hash(self, text: str) -> str:
         if text not in self._hashes:
-            self._hashes[text] = hmac.digest(self._hash_key, text.encode(), "sha256").hex()[:HASH_DIGITS]
+            keyed = self._hmac.copy()
+            keyed.update(text.encode())
+            self._hashes[text] = keyed.hexdigest()[:HASH_DIGITS]
         return self._hashes[text]
 
 

@@ -17,9 +17,17 @@ def rows(record: pa.RecordBatch, mask: Mask) -> pa.RecordBatch:
     """The rows of `record` where `mask` holds."""
     if mask.all():
         return record
-    wanted = pa.array(mask)
-    columns = [_map(column, wanted) if _is_plain_map(column) else column.filter(wanted) for column in record.columns]
+    wanted, count = pa.array(mask), int(np.count_nonzero(mask))
+    columns = [_rows(column, wanted, count) for column in record.columns]
     return pa.RecordBatch.from_arrays(columns, schema=record.schema)
+
+
+def _rows(column: pa.Array, wanted: pa.BooleanArray, count: int) -> pa.Array:
+    if _is_plain_map(column):
+        return _map(column, wanted)
+    if pa.types.is_list(column.type) and not (len(column.values) or column.null_count):
+        return column.slice(0, count)  # empty lists, any of them
+    return column.filter(wanted)
 
 
 def _is_plain_map(column: pa.Array) -> bool:

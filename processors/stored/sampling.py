@@ -21,8 +21,7 @@ import pyarrow.compute as pc
 
 from processors.sli.columns import Mask, SpanColumns
 from processors.sli.indicator import Indicator
-from processors.sli.mask import good_and_valid
-from processors.sli.outcome import failures
+from processors.sli.mask import failed, good_and_valid
 from processors.stored.tracestate import EVERYTHING, TraceState
 
 Thresholds = npt.NDArray[np.uint64]
@@ -55,8 +54,8 @@ class Sampler:
 
     def sample(self, columns: SpanColumns, wanted: Mask) -> Sample:
         """The sample of the `wanted` spans."""
-        failed = failures(columns) | columns.words("status").mask(lambda status: status == "error")
-        by_rule = failed | self._bad(columns)
+        error = failed(columns) | columns.words("status").mask(lambda status: status == "error")
+        by_rule = error | self._bad(columns)
         states = _States(columns.record.column("TraceState"))
         chance, identified = randomness(columns.record.column("TraceId"))
         chance = states.explicit(chance)
@@ -69,8 +68,8 @@ class Sampler:
         return Sample(
             kept=kept,
             tracestates=states.written(choice, kept, int(self._threshold)),
-            failed=_count(kept & failed),
-            bad=_count(kept & by_rule & ~failed),
+            failed=_count(kept & error),
+            bad=_count(kept & by_rule & ~error),
             sampled=_count(kept & ~by_rule),
             dropped=_count(wanted & ~kept),
             inconsistent=_count(wanted & ~believed),

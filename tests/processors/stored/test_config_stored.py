@@ -52,6 +52,8 @@ def parse(folder: Path, text: str) -> ProcessorsConfig:
         ("redact: {values: [{}]}", "redact.values[0]: expected either preset or pattern"),
         ("redact: {values: [{preset: email, pattern: a}]}", "expected either preset or pattern"),
         ("redact: {fields: [attributes, bodies]}", "redact.fields: expected some of attributes, body, name"),
+        ("redact: {values: [" + ", ".join(["{pattern: '(x{900}y){1,900}'}"] * 3) + "]}", "a regular expression as RE2"),
+        ("redact: {values: [" + ", ".join(["{pattern: '[\\pL]{1,90}x{900}'}"] * 60) + "]}", "together they outgrow"),
         ("redact: {fields: []}", "redact.fields: expected at least 1"),
     ],
 )  # fmt: skip
