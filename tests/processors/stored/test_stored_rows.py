@@ -40,3 +40,13 @@ def test_maps_with_nulls_are_left_to_arrow() -> None:
     kind = pa.map_(pa.dictionary(pa.int32(), pa.string()), pa.string())
     column = pa.array([[("a", "1")], None, [("b", None)]], pa.map_(pa.string(), pa.string())).cast(kind)
     assert_rows_are_arrows(pa.record_batch({"m": column}), np.array([False, True, True]))
+
+
+def test_keys_and_values_may_lie_anywhere_in_their_buffers() -> None:
+    """As they do where a column was cut out of a larger one."""
+    keys = pa.array(["x", "a", "b", "c"]).dictionary_encode().slice(1)
+    items = pa.array(["lost", "1", "22", "333"]).slice(1)
+    column = pa.MapArray.from_arrays(
+        pa.array([0, 2, 2, 3], pa.int32()), keys, items, type=pa.map_(keys.type, pa.string())
+    )
+    assert_rows_are_arrows(pa.record_batch({"m": column}), np.array([True, False, True]))

@@ -1,9 +1,11 @@
 """Asking a sampled store: the query's weights are those that were written."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+import processors.stored
 from exporters.clickhouse.insert import SpanExporter
 from fixtures.spans import NOON_NS, FakeSpan, batch
 from fixtures.store import Store
@@ -13,7 +15,7 @@ from processors.sli.selector import SpanSelector
 from processors.sli.sql import recount
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
-from processors.stored.sql import ADJUSTED_COUNT, estimate
+from processors.stored.sql import ADJUSTED_COUNT, THRESHOLD, estimate
 from processors.stored.tracestate import EVERYTHING, TraceState, adjusted_count
 
 NOON = to_datetime(NOON_NS)
@@ -53,3 +55,8 @@ def test_sql_reads_a_tracestate_as_sampling_does(store: Store, text: str) -> Non
     SpanExporter(store.client).consume(batch([FakeSpan(trace_state=text)]))
     (row,) = store.reader.query(f"SELECT {ADJUSTED_COUNT} AS weight FROM otel_traces").to_pylist()
     assert row["weight"] == pytest.approx(float(adjusted_count(TraceState.parse(text).threshold or 0)))
+
+
+def test_the_readme_shows_the_query_that_is_tested() -> None:
+    """People copy it."""
+    assert THRESHOLD in Path(processors.stored.__file__).with_name("README.md").read_text()
