@@ -15,6 +15,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.spool import SpoolConfig
 from pipeline.telemetry_config import ITSELF, Protocol, TelemetryConfig
 from processors.incidents.config import EvaluateConfig
+from processors.stored.config import ProcessorsConfig
 from receivers.otlp.config import OtlpConfig
 from statuspage.config import StatusPageConfig
 
@@ -38,6 +39,7 @@ class AndonConfig(Config):
     """All of `andon.yaml`. Every program reads the same file and takes the sections it needs."""
 
     receivers: ReceiversConfig = section()
+    processors: ProcessorsConfig = section()
     spool: SpoolConfig = section()
     clickhouse: ClickHouseConfig = section()
     embedded: EmbeddedConfig | None = None

@@ -30,6 +30,8 @@ from pipeline.lane import ChunkProcessor
 from pipeline.passage import unwatched
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.config import ProcessorsConfig
+from processors.stored.data import StoredData
 from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
@@ -101,10 +103,11 @@ class Rehearsal:
         self._clock = FakeClock(self._timeline.start)
         self._ingest = ChunkProcessor(
             TRACES,
-            DEFAULT,
-            SliceCounter(objectives.indicators),
-            client,
-            unwatched(self._clock),
+            limits=DEFAULT,
+            counter=SliceCounter(objectives.indicators),
+            stored=StoredData(ProcessorsConfig(), objectives.indicators),
+            client=client,
+            telemetry=unwatched(self._clock),
         )
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
 

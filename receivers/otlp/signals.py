@@ -215,7 +215,10 @@ def warm_up() -> None:
         signal.scan(b"")
         deque(signal.decode(b"", 0), maxlen=0)
     # What nothing has no use for: packed fields, and windows that leave a message open.
-    kinds: list[dict[str, Any]] = [{"exponential_histogram": {"data_points": [{}, {}]}}, {"histogram": {"data_points": [{}]}}]
+    kinds: list[dict[str, Any]] = [
+        {"exponential_histogram": {"data_points": [{}, {}]}},
+        {"histogram": {"data_points": [{}]}},
+    ]
     request = METRICS.request(resource_metrics=[{"scope_metrics": [{"metrics": kinds}]}])
     for window in scanner.windows(request.SerializeToString(), METRICS.program(), capacity=1):
         deque(METRICS.batches(window, 0), maxlen=0)

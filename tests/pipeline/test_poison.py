@@ -14,6 +14,8 @@ from pipeline.lane import ChunkProcessor
 from pipeline.passage import unwatched
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.config import ProcessorsConfig
+from processors.stored.data import StoredData
 from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
@@ -37,7 +39,10 @@ def processor(store: Store, tmp_path: Path) -> ChunkProcessor:
     folder.mkdir()
     (folder / "shop.yaml").write_text(OBJECTIVES)
     counter = SliceCounter(load_objectives(folder).indicators)
-    return ChunkProcessor(TRACES, DEFAULT, counter, store.client, unwatched(SystemClock()))
+    stored = StoredData(ProcessorsConfig(), ())
+    return ChunkProcessor(
+        TRACES, limits=DEFAULT, counter=counter, stored=stored, client=store.client, telemetry=unwatched(SystemClock())
+    )
 
 
 def stored(store: Store) -> tuple[int, int, int]:
