@@ -13,13 +13,13 @@ import logging
 import random
 import socket
 import threading
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
 import uvicorn
+from isal import isal_zlib
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline.clock import NS_PER_S
@@ -281,7 +281,7 @@ def inflate(body: bytes, limit: int) -> bytes:
     for _ in range(MAX_GZIP_MEMBERS):
         try:
             member, at = _inflate_member(view, at, left)
-        except zlib.error as error:
+        except isal_zlib.IsalError as error:
             raise PermanentError(f"expected gzip, got something else: {error}") from error
         parts += member
         left -= sum(map(len, member))
@@ -292,7 +292,7 @@ def inflate(body: bytes, limit: int) -> bytes:
 
 def _inflate_member(view: memoryview, at: int, left: int) -> tuple[list[bytes], int]:
     """What one member holds, and where the next begins. In windows, since zlib copies all that it has not used."""
-    member = zlib.decompressobj(wbits=31)
+    member = isal_zlib.decompressobj(wbits=31)
     parts: list[bytes] = []
     limit = left
     while not member.eof:
