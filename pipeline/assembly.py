@@ -15,6 +15,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.spool import SpoolConfig
 from pipeline.telemetry_config import ITSELF, Protocol, TelemetryConfig
 from processors.incidents.config import EvaluateConfig
+from processors.stored.config import ProcessorsConfig
 from receivers.otlp.config import OtlpConfig
 from statuspage.config import StatusPageConfig
 
@@ -38,6 +39,7 @@ class AndonConfig(Config):
     """All of `andon.yaml`. Every program reads the same file and takes the sections it needs."""
 
     receivers: ReceiversConfig = section()
+    processors: ProcessorsConfig = section()
     spool: SpoolConfig = section()
     clickhouse: ClickHouseConfig = section()
     embedded: EmbeddedConfig | None = None
@@ -100,7 +102,7 @@ class Assembly:
         doors, auth = self.config.receivers.otlp.protocols, self.config.receivers.otlp.auth
         door, protocol = (doors.http, Protocol.HTTP) if doors.http else (doors.grpc, Protocol.GRPC)
         if door is None or host_and_port(door.endpoint)[1] == 0:
-            raise self._problem(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
+            raise self._error(("telemetry", "otlp", "endpoint"), "a URL: no OTLP receiver has an address here")
         tokens = [("authorization", SecretStr(f"Bearer {_secret(token)}")) for token in auth.bearer_tokens[:1]]
         update = {
             "endpoint": f"{'https' if door.tls else 'http'}://{_reachable(door.endpoint)}",

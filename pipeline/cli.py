@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import console, spoolcli
+from pipeline import spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -39,6 +40,8 @@ app = typer.Typer(
     epilog="Point any OpenTelemetry SDK at it: `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`",
 )
 ONE_MACHINE, EACH, BY_HAND = "All on one machine", "Each program by itself", "By hand"
+token = typer.Typer(no_args_is_help=True, help="Tokens with which a tenant sends.")
+app.add_typer(token, name="token", rich_help_panel=BY_HAND)
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 
@@ -191,6 +194,19 @@ def demo(
         raise typer.Exit(run_demo(once=once, as_json=as_json, keep=keep))
 
 
+@token.command("new")
+def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) -> None:
+    """Make a token: it is shown this once, and its digest goes into `receivers.otlp.auth.tokens_file`."""
+    with explained("token"):
+        from receivers.otlp.tokens import new_token
+
+        secret, entry = new_token(tenant)
+        err.print("The token, which nobody can show again:")
+        typer.echo(secret)
+        err.print("Below `tokens:` in the file of tokens:")
+        typer.echo(entry)
+
+
 @app.command(rich_help_panel=BY_HAND)
 def bench(
     what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
@@ -221,7 +237,9 @@ def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
 
 
 def _as_table(rows: "pa.Table") -> Table:
-    table = console.table(*rows.column_names)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows.column_names:
+        table.add_column(name, overflow="fold")
     for row in rows.to_pylist():
         table.add_row(*(Text(str(value)) for value in row.values()))
     return table

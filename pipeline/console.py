@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.errors import AndonError, ConfigError
 
@@ -29,14 +27,6 @@ def assembly_of(path: Path) -> "Assembly":
     from pipeline.assembly import Assembly
 
     return Assembly(path)
-
-
-def table(*columns: str) -> Table:
-    """An empty table."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        made.add_column(name, overflow="fold")
-    return made
 
 
 @contextmanager

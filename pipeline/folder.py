@@ -65,13 +65,17 @@ class FolderLock:
         """
         until_s = time.monotonic() + wait_s
         fd = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        has_waited = False
         while not _try(fd):
+            owner = os.pread(fd, 32, 0).decode() or "unknown"
             if time.monotonic() >= until_s:
-                owner = os.pread(fd, 32, 0).decode() or "unknown"
                 os.close(fd)
                 raise PermanentError(
                     f"{self._folder}: expected a spool folder of its own, got one in use by process {owner}"
                 )
+            if not has_waited:
+                log.info("%s: waiting until process %s lets go of it", self._folder, owner)
+            has_waited = True
             time.sleep(POLL_S)
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)

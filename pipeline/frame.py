@@ -16,7 +16,8 @@ import mmap
 import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from zlib import crc32
+
+from isal.isal_zlib import crc32
 
 from pipeline.errors import PermanentError
 

@@ -22,13 +22,14 @@ from pipeline.clock import NS_PER_S, Clock, SystemClock
 from pipeline.component import Write
 from pipeline.errors import AndonError
 from pipeline.health import Contact, Health, HealthServer
-from pipeline.instruments import observe_ledger, observe_one, observe_process, observe_spools
+from pipeline.instruments import observe_ledger, observe_one, observe_process, observe_spools, observe_stored
 from pipeline.lane import ChunkProcessor, Lane
 from pipeline.ledger import Ledger
 from pipeline.passage import ChunkTelemetry
 from pipeline.telemetry import Telemetry
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.data import StoredData
 from receivers.otlp.admission import Admission
 from receivers.otlp.grpc import GrpcReceiver
 from receivers.otlp.http import HttpReceiver
@@ -88,6 +89,8 @@ class Ingest:
         self._clickhouse, self._draining = Contact(clock), Contact(clock)
         self._passages = ChunkTelemetry(self._telemetry.meter, self._telemetry.tracer, clock)
         self._indicators = load_objectives(config.objectives).indicators
+        max_services = config.receivers.otlp.limits.max_services
+        self._stored = StoredData(config.processors, self._indicators, max_services)
         self._lanes = {signal.name: self._lane(signal) for signal in SIGNALS}
         write = self._clickhouse.watch(self._client.write)
         self._ledger_writer = LedgerWriter(self._ledger, write, self._lanes[TRACES.name], clock)
@@ -110,10 +113,11 @@ class Ingest:
         # A counter and an exporter of its own: lanes run side by side.
         processor = ChunkProcessor(
             signal,
-            self._config.receivers.otlp.limits.of_items(),
-            SliceCounter(self._indicators),
-            self._client,
-            self._passages,
+            limits=self._config.receivers.otlp.limits.of_items(),
+            counter=SliceCounter(self._indicators),
+            stored=self._stored,
+            client=self._client,
+            telemetry=self._passages,
         )
         process = self._draining.watch(self._clickhouse.watch(processor.process))
         return Lane(signal, self._config.spool, process, clock=self._clock, number=self._number)
@@ -123,7 +127,10 @@ class Ingest:
         observe_process(meter)
         observe_ledger(meter, self._ledger)
         observe_spools(meter, {name: lane.spool.stats for name, lane in self._lanes.items()})
-        observe_one(meter, "andon.clickhouse.up", lambda: self._clickhouse.up)
+        observe_stored(meter, self._stored.stats)
+        observe_one(
+            meter, "andon.clickhouse.up", lambda: None if self._clickhouse.up is None else int(self._clickhouse.up)
+        )
 
     def _doors_shut(self) -> str:
         return "" if self._ledger.doors else "no door is open"

@@ -71,6 +71,10 @@ INSTRUMENTS: Mapping[str, Instrument] = {
         Instrument("andon.items.shed", Kind.COUNTER, "{item}", "Asked to come again"),
         Instrument("andon.items.stored", Kind.COUNTER, "{item}", "In ClickHouse"),
         Instrument("andon.items.late", Kind.COUNTER, "{item}", "Stored, but received long after they ended"),
+        Instrument("andon.items.filtered", Kind.COUNTER, "{item}", "Counted, but not stored, by table and rule"),
+        Instrument("andon.items.sampled", Kind.COUNTER, "{item}", "Spans by what sampling decided"),
+        Instrument("andon.items.overflowed", Kind.COUNTER, "{item}", "Stored as of service andon.overflow"),
+        Instrument("andon.values.redacted", Kind.COUNTER, "{value}", "Changed or taken out, by table and rule"),
         Instrument("andon.requests.received", Kind.COUNTER, "{request}", "Export requests, whatever came of them"),
         Instrument("andon.requests.duplicate", Kind.COUNTER, "{request}", "Retries of what was already acknowledged"),
         Instrument("andon.ingest.delay", Kind.HISTOGRAM, "s", "From a chunk's first request to stored", DELAY_BOUNDS_S),
@@ -117,7 +121,7 @@ def observe(meter: Meter, name: str, read: Read) -> None:
 
 
 def observe_one(meter: Meter, name: str, read: Callable[[], float | None]) -> None:
-    """The same for a single value without attributes; None is none."""
+    """The same for a single number without attributes; None is none."""
 
     def answer() -> Iterable[Observation]:
         value = read()
@@ -185,6 +189,38 @@ def observe_spools(meter: Meter, spools: Mapping[str, Stats]) -> None:
 
     for name, value in SPOOL_STATS.items():
         observe(meter, name, values(value))
+
+
+class Stored(Protocol):
+    """What became of records between counting and storing."""
+
+    @property
+    def filtered_total(self) -> Mapping[tuple[str, str], int]: ...
+    @property
+    def sampled_total(self) -> Mapping[str, int]: ...
+    @property
+    def redacted_total(self) -> Mapping[tuple[str, str], int]: ...
+    @property
+    def overflowed_total(self) -> int: ...
+
+
+def observe_stored(meter: Meter, look: Callable[[], Stored]) -> None:
+    """What was left out or changed before it was stored."""
+
+    def by_rule(totals: Callable[[Stored], Mapping[tuple[str, str], int]]) -> Read:
+        return lambda: [
+            Observation(count, {"db.collection.name": table, "rule": rule})
+            for (table, rule), count in totals(look()).items()
+        ]
+
+    observe(meter, "andon.items.filtered", by_rule(lambda stored: stored.filtered_total))
+    observe(meter, "andon.values.redacted", by_rule(lambda stored: stored.redacted_total))
+    observe_one(meter, "andon.items.overflowed", lambda: look().overflowed_total)
+    observe(
+        meter,
+        "andon.items.sampled",
+        lambda: [Observation(count, {"decision": decision}) for decision, count in look().sampled_total.items()],
+    )
 
 
 def _kept(look: Callable[[], ValueT]) -> Callable[[], ValueT]:

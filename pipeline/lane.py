@@ -1,7 +1,7 @@
 """One signal's way from the spool to the store, on a thread of its own.
 
-    sealed chunk ──▶ decode ─┬─▶ count ──▶ sli_slices
-                             └───────────▶ otel_* ──▶ the chunk's file is deleted
+    sealed chunk ──▶ decode ─┬─▶ count ──────────────────────▶ sli_slices
+                             └─▶ filter, sample, redact ─────▶ otel_* ──▶ the chunk's file is deleted
 
 In: sealed chunks. Out: one insert per table and chunk, whose token is the chunk's id. Promised: what was acknowledged
 is stored once, through `kill -9` of this process or of ClickHouse. Slices go first: should a later insert wait, the
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from exporters.clickhouse.client import Client
 from exporters.clickhouse.insert import Inserts
-from exporters.clickhouse.tables import SLI_SLICES
+from exporters.clickhouse.tables import OTEL_TRACES, SLI_SLICES
 from pipeline.batch import Batch
 from pipeline.chunk import Once, SealedChunk, always
 from pipeline.clock import Clock
@@ -25,7 +25,9 @@ from pipeline.drain import Drain
 from pipeline.passage import ChunkTelemetry, Passage
 from pipeline.spool import Spool, SpoolConfig
 from pipeline.telemetry_config import SERVICE
+from processors.sli.columns import SpanColumns
 from processors.sli.slices import LATE_NS, SliceCounter
+from processors.stored.data import StoredData
 from receivers.otlp.limits import Limits
 from receivers.otlp.signals import Signal
 
@@ -70,8 +72,16 @@ class ChunkProcessor:
     """What becomes of one sealed chunk of a signal. Serves one thread."""
 
     def __init__(
-        self, signal: Signal, limits: Limits, counter: SliceCounter, client: Client, telemetry: ChunkTelemetry
+        self,
+        signal: Signal,
+        *,
+        limits: Limits,
+        counter: SliceCounter,
+        stored: StoredData,
+        client: Client,
+        telemetry: ChunkTelemetry,
     ) -> None:
+        self._stored = stored
         self._signal = signal
         self._limits = limits
         self._counter = counter
@@ -102,11 +112,14 @@ class ChunkProcessor:
             tables = self._signal.tables(message, received_ns, self._limits)
         batch = Batch(chunk_id=chunk_id, received_ns=received_ns, tables=tables)
         with passage.stage("count"):
-            slices = self._counter.count(batch)
-        for table, records in {SLI_SLICES.name: (slices.records,), **tables}.items():
+            columns = [SpanColumns(record) for record in tables.get(OTEL_TRACES.name, ())]
+            slices = self._counter.count(batch, columns)
+        with passage.stage("process"):
+            stored = self._stored.batch(batch, columns)
+        for table, records in {SLI_SLICES.name: (slices.records,), **stored.tables}.items():
             with passage.stage("insert", table):
                 once(table, lambda table=table, records=records: self._insert(table, records, token=chunk_id))  # type: ignore[misc]
-        passage.stored(items=batch.rows, late=_late(batch), own=_is_own(tables))
+        passage.stored(items=stored.rows, late=_late(batch), own=_is_own(tables))
 
 
 def _late(batch: Batch) -> int:

@@ -1,17 +1,21 @@
 """Chunks of a worker that is gone: drained by whoever finds its folder unlocked.
 
 In: a spool of our own. Out: the spool in an orphaned folder, locked, one at a time. Promised: chunks keep their ids,
-so their tokens; a folder is let go after `VISIT_S` at the latest, or once it is empty, and not looked at again for
-`LOOK_PERIOD_S`, so that its own worker, which waits for the lock, gets it.
+so their tokens; a folder is let go after `VISIT_S` and the chunk in hand at the latest, and not touched again for
+`PAUSE_S`, so that its own worker, which waits for the lock, gets it.
 """
 
+import logging
 import time
 
 from pipeline.errors import PermanentError
 from pipeline.spool import Spool
 
+log = logging.getLogger("andon")
+
 LOOK_PERIOD_S = 2.0
 VISIT_S = 2.0
+PAUSE_S = 0.5
 
 
 class Orphans:
@@ -32,16 +36,16 @@ class Orphans:
         if time.monotonic() < self._due_s:
             return self._visited
         if self._visited is not None:
-            self.let_go()
+            self.let_go(PAUSE_S)
             return None
         self._visited = self._find()
         self._due_s = time.monotonic() + (VISIT_S if self._visited else LOOK_PERIOD_S)
         return self._visited
 
-    def let_go(self) -> None:
-        """Leave the one in hand to others."""
+    def let_go(self, pause_s: float = LOOK_PERIOD_S) -> None:
+        """Leave the one in hand to others, and all of them for `pause_s`."""
         visited, self._visited = self._visited, None
-        self._due_s = time.monotonic() + LOOK_PERIOD_S
+        self._due_s = time.monotonic() + pause_s
         if visited is not None:
             visited.close()
 
@@ -49,6 +53,6 @@ class Orphans:
         for place in self._own.orphans():
             try:
                 return self._own.adopt(place)
-            except PermanentError:
-                continue  # somebody holds it
+            except PermanentError as error:  # mostly: somebody holds it
+                log.debug("not adopted: %s", error)
         return None

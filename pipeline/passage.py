@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from opentelemetry.context import Context
-from opentelemetry.metrics import Meter
-from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
+from opentelemetry.metrics import Meter, NoOpMeter
+from opentelemetry.trace import NoOpTracer, SpanKind, Tracer, set_span_in_context
 
 from pipeline.clock import NS_PER_S, Clock
 from pipeline.instruments import REASON, SIGNAL, counter, histogram
@@ -32,6 +32,11 @@ class Stage:
         """As the conventions for database clients want it."""
         insert = {"db.system.name": "clickhouse", "db.operation.name": "INSERT", "db.collection.name": self.table}
         return (insert if self.table else {}) | ({REASON: self.error} if self.error else {})
+
+
+def unwatched(clock: Clock) -> "ChunkTelemetry":
+    """For chunks that nobody asks about."""
+    return ChunkTelemetry(NoOpMeter("nobody"), NoOpTracer(), clock)
 
 
 class ChunkTelemetry:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.assembly import Assembly
 from pipeline.clock import SystemClock
-from processors.sli.sql import recount
+from processors.sli.sql import recount as recount_sql
 from processors.slo.objectives import to_indicator
 from processors.slo.openslo import Sli
 from statuspage.app import StatusPage
@@ -17,9 +17,11 @@ from statuspage.app import StatusPage
 
 def status_page(assembly: Assembly) -> StatusPage:
     """The page that `andon.yaml` asks for."""
-    return StatusPage(assembly.config.statuspage, assembly.reader().query, SystemClock(), recount=recount_document)
+    # Spans that are not stored as they came do not give the same numbers, so then the page does not say they do.
+    recount = recount_document if assembly.config.processors.stores_all_spans else None
+    return StatusPage(assembly.config.statuspage, assembly.reader().query, SystemClock(), recount=recount)
 
 
 def recount_document(document: Mapping[str, Any], start: datetime, end: datetime) -> str:
     """The query that counts an SLI, as its definition was stored, over spans that ended in [start, end)."""
-    return recount(to_indicator(Sli.model_validate(document)), start, end)
+    return recount_sql(to_indicator(Sli.model_validate(document)), start, end)

@@ -14,11 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from opentelemetry.metrics import NoOpMeter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from opentelemetry.trace import NoOpTracer
 from pydantic import BeforeValidator, Field, SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
@@ -29,9 +27,11 @@ from pipeline.clock import NS_PER_S, FakeClock, to_ns
 from pipeline.config import Config, DurationNs, load, section, written
 from pipeline.evaluate import Evaluator
 from pipeline.lane import ChunkProcessor
-from pipeline.passage import ChunkTelemetry
+from pipeline.passage import unwatched
 from processors.sli.slices import SLICE_NS, SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.config import ProcessorsConfig
+from processors.stored.data import StoredData
 from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
@@ -103,10 +103,11 @@ class Rehearsal:
         self._clock = FakeClock(self._timeline.start)
         self._ingest = ChunkProcessor(
             TRACES,
-            DEFAULT,
-            SliceCounter(objectives.indicators),
-            client,
-            ChunkTelemetry(NoOpMeter("rehearse"), NoOpTracer(), self._clock),
+            limits=DEFAULT,
+            counter=SliceCounter(objectives.indicators),
+            stored=StoredData(ProcessorsConfig(), objectives.indicators),
+            client=client,
+            telemetry=unwatched(self._clock),
         )
         self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
 

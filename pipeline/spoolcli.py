@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from pipeline.console import DEFAULT_CONFIG, ConfigPath, assembly_of, explained, table
+from pipeline.console import DEFAULT_CONFIG, ConfigPath, assembly_of, explained
 from pipeline.errors import PermanentError
 
 if TYPE_CHECKING:
     from pipeline.inventory import Entry
 
-MAX_ROWS = 100
+COLUMNS = ("id", "state", "worker", "signal", "age", "size", "requests", "tenants", "reason")
+MAX_ROWS, MAX_REASON = 100, 120
 MAX_SHOWN = 100_000  # characters
 MAX_REQUEST = 64 << 20  # bytes
 
@@ -126,24 +125,30 @@ def _facts(entry: "Entry") -> dict[str, Any]:
 
 
 def _print(found: list["Entry"]) -> None:
+    """A line an entry, in columns that fit; the reason, which may be long, comes last."""
     if not found:
         typer.echo("nothing waits, nothing is dead")
         return
-    rows = table("id", "state", "worker", "signal", "age", "size", "requests", "tenants", "reason")
-    for entry in found[:MAX_ROWS]:
-        facts = _facts(entry)
-        cells = (
-            *(facts[name] for name in ("id", "state", "worker", "signal")),
-            f"{facts['age_s']:.0f} s",
-            f"{entry.size_bytes} B",
-            entry.requests,
-            ", ".join(entry.tenants),
-            facts["reason"],
-        )
-        rows.add_row(*(Text(str(cell)) for cell in cells))
-    Console().print(rows)
+    rows = [COLUMNS, *(_row(entry) for entry in found[:MAX_ROWS])]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if len(found) > MAX_ROWS:
         typer.echo(f"… and {len(found) - MAX_ROWS} more: --json lists all")
+
+
+def _row(entry: "Entry") -> tuple[str, ...]:
+    return (
+        entry.id,
+        entry.state,
+        str(entry.place.number),
+        entry.place.signal,
+        f"{_age_s(entry):.0f} s",
+        f"{entry.size_bytes} B",
+        str(entry.requests),
+        ",".join(entry.tenants),
+        entry.reason().partition("\n")[0][:MAX_REASON],
+    )
 
 
 def _age_s(entry: "Entry") -> float:

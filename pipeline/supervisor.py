@@ -89,13 +89,17 @@ class Part:
 
     def stop(self) -> None:
         """Ask it to end, and make it end if it does not in time."""
+        self.ask_to_end()
+        self.wait_ended(time.monotonic() + self.stop_timeout_s)
+
+    def wait_ended(self, until_s: float) -> None:
+        """Wait for its end, until the monotonic clock says `until_s`; then kill it."""
         if self.process is None:
             return
-        self.ask_to_end()
         try:
-            self.process.wait(self.stop_timeout_s)
+            self.process.wait(max(0.0, until_s - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.warning("%s did not stop within %.0f s and is killed", self.name, self.stop_timeout_s)
+            log.warning("%s did not stop in time and is killed", self.name)
             self.process.kill()
             self.process.wait()
 

@@ -10,6 +10,7 @@ again, and what it had accepted is stored by whoever finds it first; SIGTERM dra
 """
 
 import os
+import time
 
 from pipeline.assembly import Assembly
 from pipeline.config import host_and_port
@@ -52,7 +53,6 @@ class Workers:
             Part(
                 f"worker {number}",
                 command(assembly.path, "ingest", "--worker", str(number)),
-                STOP_TIMEOUT_S,
                 hear=lambda _line: None,
             )
             for number in range(count)
@@ -81,6 +81,7 @@ class Workers:
         self._supervisor.shutdown()
         for part in self._parts:
             part.ask_to_end()
+        until_s = time.monotonic() + STOP_TIMEOUT_S
         for part in self._parts:
-            part.stop()
+            part.wait_ended(until_s)
         self._health.shutdown()

@@ -1,13 +1,14 @@
-"""A record batch of spans seen as fields that conditions can be asked of.
+"""A record batch seen as fields that conditions can be asked of.
 
-In: a `RecordBatch` with the columns of `otel_traces`. Out: boolean masks, one entry a span. A condition is asked once
-per distinct value, never per span: text comes dictionary-encoded, attributes are encoded here, for the keys asked for.
+In: a `RecordBatch` with the columns of its table. Out: boolean masks, one entry a record. A condition is asked once
+per distinct value, never per record: text comes dictionary-encoded, attributes are encoded here, for the keys asked
+for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,24 +19,30 @@ from processors.sli.selector import Condition, Scalar
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = npt.NDArray[np.int32]
 INTRINSIC_COLUMNS = {"name": "SpanName", "kind": "SpanKind", "status": "StatusCode"}
+LOWER_CASE = frozenset({"kind", "status"})
 MAPS = {"span.": "SpanAttributes", "resource.": "ResourceAttributes"}
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A field as text: `values[codes[row]]`, and -1 where a span does not have it."""
+    """A field as text: `values[codes[row]]`, and -1 where a record does not have it."""
 
     codes: Codes
     values: list[str]
 
     def mask(self, test: Callable[[str | None], bool]) -> Mask:
         """Where `test` holds; it is asked once per distinct value and once for absence."""
+        if not self.values:
+            return np.full(len(self.codes), test(None), np.bool_)
         answers = np.fromiter((*map(test, self.values), test(None)), np.bool_, len(self.values) + 1)
         return answers[self.codes]
 
 
-class SpanColumns:
-    """One batch of spans; what was encoded or asked once is kept for the next indicator."""
+class Columns:
+    """One batch of records; what was encoded or asked once is kept for the next who asks."""
+
+    intrinsics: ClassVar[Mapping[str, str]]  # columns of text, by field
+    maps: ClassVar[Mapping[str, str]]  # columns of attributes, by prefix of field
 
     def __init__(self, record: pa.RecordBatch) -> None:
         self.record = record
@@ -47,29 +54,40 @@ class SpanColumns:
         return int(self.record.num_rows)
 
     def words(self, field: str) -> Words:
-        """The field as text: an intrinsic one in lower case, an attribute as it is stored."""
+        """The field as text, as it is stored."""
         if field not in self._words:
             self._words[field] = self._encode(field)
         return self._words[field]
 
     def _encode(self, field: str) -> Words:
-        if field in INTRINSIC_COLUMNS:
-            encoded = self._dictionary(INTRINSIC_COLUMNS[field])
-            lower = field != "name"
-            return Words(encoded.codes, [value.lower() for value in encoded.values] if lower else encoded.values)
+        if field in self.intrinsics:
+            return self._dictionary(self.intrinsics[field])
         if field == "resource.service.name":
             return _empty_is_absent(self._dictionary("ServiceName"))
-        prefix = next(prefix for prefix in MAPS if field.startswith(prefix))
-        return self._map(MAPS[prefix]).words(field.removeprefix(prefix), len(self))
+        prefix = next(prefix for prefix in self.maps if field.startswith(prefix))
+        return self._map(self.maps[prefix]).words(field.removeprefix(prefix), len(self))
 
     def _dictionary(self, column: str) -> Words:
         array = self.record.column(column)
-        return Words(array.indices.to_numpy(zero_copy_only=False), array.dictionary.to_pylist())
+        encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+        return Words(encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist())
 
     def _map(self, column: str) -> "_Map":
         if column not in self._maps:
             self._maps[column] = _Map(self.record.column(column))
         return self._maps[column]
+
+
+class SpanColumns(Columns):
+    """One batch of spans."""
+
+    intrinsics = INTRINSIC_COLUMNS
+    maps = MAPS
+
+    def _encode(self, field: str) -> Words:
+        """Kind and status in lower case, as selectors spell them."""
+        words = super()._encode(field)
+        return Words(words.codes, [value.lower() for value in words.values]) if field in LOWER_CASE else words
 
     @cached_property
     def duration_ns(self) -> npt.NDArray[np.uint64]:
@@ -101,7 +119,7 @@ class _Map:
         self._items = array.items.slice(self._first, int(self._offsets[-1]))
 
     def words(self, key: str, rows: int) -> Words:
-        """The values of `key`; where a span has it twice, the first one, as ClickHouse's `map['key']` finds."""
+        """The values of `key`; where a record has it twice, the first one, as ClickHouse's `map['key']` finds."""
         codes = np.full(rows, -1, np.int32)
         if key not in self._keys:
             return Words(codes, [])

@@ -5,10 +5,12 @@ import numpy as np
 from processors.sli.columns import Mask, SpanColumns, asks, within
 from processors.sli.indicator import Indicator
 from processors.sli.outcome import failures
-from processors.sli.selector import Condition, SpanSelector
+from processors.sli.selector import Condition, SpanConditions
+
+FAILURE = Condition(eq="failure")
 
 
-def selected(selector: SpanSelector, columns: SpanColumns) -> Mask:
+def selected(selector: SpanConditions, columns: SpanColumns) -> Mask:
     """Which spans satisfy every condition of `selector`."""
     mask = np.ones(len(columns), np.bool_)
     for field, condition in selector.where.items():
@@ -25,6 +27,11 @@ def good_and_valid(indicator: Indicator, columns: SpanColumns) -> tuple[Mask, Ma
     return valid & ~selected(indicator.bad, columns), valid
 
 
+def failed(columns: SpanColumns) -> Mask:
+    """Which spans failed."""
+    return _holds("outcome", FAILURE, columns)
+
+
 def _holds(field: str, condition: Condition, columns: SpanColumns) -> Mask:
     """Where the condition holds; indicators of one service ask the same again and again."""
     asked = (field, condition)
@@ -37,10 +44,10 @@ def _mask(field: str, condition: Condition, columns: SpanColumns) -> Mask:
     if field == "duration":
         return np.asarray(within(condition, columns.duration_ns), np.bool_)
     if field == "outcome":
-        return _outcome(condition, failures(columns))
+        return failures(columns) if condition == FAILURE else _outcome(condition, failed(columns))
     return columns.words(field).mask(asks(condition))
 
 
-def _outcome(condition: Condition, failed: Mask) -> Mask:
+def _outcome(condition: Condition, failure: Mask) -> Mask:
     test = asks(condition)
-    return np.where(failed, test("failure"), test("success"))
+    return np.where(failure, test("failure"), test("success"))

@@ -7,8 +7,8 @@ Fields are those of a span: `name`, `kind`, `status`, `duration`, `outcome` (suc
 see `outcome.py`), and any attribute as `span.<key>` or `resource.<key>`.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -32,10 +32,20 @@ def check_field(name: str) -> str:
     Raises:
         ValueError: saying which fields there are.
     """
-    if name in INTRINSICS or any(name.startswith(prefix) and name != prefix for prefix in ATTRIBUTES):
+    return check_among(name, tuple(INTRINSICS), ATTRIBUTES)
+
+
+def check_among(name: str, intrinsics: Sequence[str], prefixes: Sequence[str]) -> str:
+    """`name` itself, if it is one of `intrinsics` or an attribute after one of `prefixes`.
+
+    Raises:
+        ValueError: saying which fields there are.
+    """
+    if name in intrinsics or any(name.startswith(prefix) and name != prefix for prefix in prefixes):
         return name
-    known = [*INTRINSICS, f"span.{name}", f"resource.{name}"]
-    raise ValueError(f"a field: {', '.join(INTRINSICS)}, span.<attribute> or resource.<attribute> {_hint(name, known)}")
+    known = [*intrinsics, *(f"{prefix}{name}" for prefix in prefixes)]
+    attributes = " or ".join(f"{prefix}<attribute>" for prefix in prefixes)
+    raise ValueError(f"a field: {', '.join(intrinsics)}, {attributes} {_hint(name, known)}")
 
 
 def _hint(name: str, known: list[str]) -> str:
@@ -89,31 +99,45 @@ def _plain_means_equal(value: object) -> object:
     return {"eq": value} if isinstance(value, str | bool | int | float) else value
 
 
-Where = dict[Annotated[str, AfterValidator(check_field)], Annotated[Condition, BeforeValidator(_plain_means_equal)]]
+Asked = Annotated[Condition, BeforeValidator(_plain_means_equal)]
+Where = dict[Annotated[str, AfterValidator(check_field)], Asked]
 
 
-class SpanSelector(Config):
-    """The spans for which every condition of `where` holds, counted per value of `groupBy` if that is given."""
+def check_words(field: str, condition: Condition, words: Sequence[str]) -> None:
+    """Hold a condition on a field that has few values to those `words`.
 
-    signal: Literal["traces"] = "traces"
+    Raises:
+        ValueError: saying which words there are.
+    """
+    wrong = [word for word in condition.words if word not in words]
+    if condition.model_fields_set & ORDERING or wrong:
+        hint = _hint(str(wrong[0]), list(words)) if wrong else ""
+        raise ValueError(f"{field} to be one of {', '.join(words)} {hint}".rstrip())
+
+
+class SpanConditions(Config):
+    """The spans for which every condition of `where` holds."""
+
     where: Where = Field(min_length=1)
-    group_by: Annotated[str, AfterValidator(check_field)] | None = Field(None, alias="groupBy")
-    max_groups: int = Field(MAX_GROUPS, alias="maxGroups", ge=1, le=10_000)
 
     @model_validator(mode="after")
-    def _operators_fit_fields(self) -> "SpanSelector":
+    def _operators_fit_fields(self) -> Self:
         for name, condition in self.where.items():
-            used = condition.model_fields_set
-            if name == "duration" and used - ORDERING:
+            if name == "duration" and condition.model_fields_set - ORDERING:
                 raise ValueError("duration to be compared by gt, gte, lt or lte, such as {lte: 500ms}")
-            words = INTRINSICS.get(name, ())
-            wrong = [word for word in condition.words if word not in words]
-            if words and (used & ORDERING or wrong):
-                hint = _hint(str(wrong[0]), list(words)) if wrong else ""
-                raise ValueError(f"{name} to be one of {', '.join(words)} {hint}".rstrip())
+            if words := INTRINSICS.get(name):
+                check_words(name, condition, words)
         return self
 
     @property
     def times(self) -> bool:
         """Whether this is about how long a span took."""
         return "duration" in self.where
+
+
+class SpanSelector(SpanConditions):
+    """What an indicator counts, per value of `groupBy` if that is given."""
+
+    signal: Literal["traces"] = "traces"
+    group_by: Annotated[str, AfterValidator(check_field)] | None = Field(None, alias="groupBy")
+    max_groups: int = Field(MAX_GROUPS, alias="maxGroups", ge=1, le=10_000)

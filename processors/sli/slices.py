@@ -62,10 +62,13 @@ class SliceCounter:
         self._indicators = tuple(indicators)
         self._groups = tuple(GroupNames(indicator.max_groups) for indicator in indicators)
 
-    def count(self, batch: Batch) -> SliceBatch:
-        """The sums of one batch; no row for what it did not touch, perhaps two for what two of its records did."""
-        spans = batch.tables.get(SPANS, ())
-        sums = [one for record in spans for one in self._sums(SpanColumns(record), batch.received_ns)]
+    def count(self, batch: Batch, columns: Sequence[SpanColumns] | None = None) -> SliceBatch:
+        """The sums of one batch; no row for what it did not touch, perhaps two for what two of its records did.
+
+        `columns` are those of its spans, for whoever asks them again.
+        """
+        columns = [SpanColumns(record) for record in batch.tables.get(SPANS, ())] if columns is None else columns
+        sums = [one for record in columns for one in self._sums(record, batch.received_ns)]
         return SliceBatch(chunk_id=batch.chunk_id, records=self._rows(sums, batch.received_ns))
 
     def _sums(self, columns: SpanColumns, received_ns: int) -> Iterator[Sums]:

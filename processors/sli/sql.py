@@ -33,8 +33,13 @@ def recount(indicator: Indicator, start: datetime, end: datetime) -> str:
         f"SELECT countIf({good}) AS good, count() AS valid\n"
         f"FROM otel_traces\n"
         f"WHERE {valid}\n"
-        f"  AND {ENDED} >= {_time(start)} AND {ENDED} < {_time(end)}"
+        f"  AND {ended_between(start, end)}"
     )
+
+
+def ended_between(start: datetime, end: datetime) -> str:
+    """Which spans ended in [start, end)."""
+    return f"{ENDED} >= {_time(start)} AND {ENDED} < {_time(end)}"
 
 
 def valid_sql(indicator: Indicator) -> str:

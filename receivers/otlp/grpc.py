@@ -1,47 +1,29 @@
 """OTLP/gRPC: request bytes from the wire to admission, answers back.
 
-In: Export calls of the four OTLP services. Out: `admission.admit(bytes)`. Promised: no message is parsed here; a call
-without a valid token is refused before its body is read; at most `threads` bodies are in memory; a call that does not
-finish sending within `read_timeout` is cancelled; calls beyond `MAX_QUEUED` are asked to come again.
-
-The handlers are stream-unary although Export is unary: on the wire that is the same, and only so does grpcio call the
-handler before the body has come, which is what the time limit needs.
+In: Export calls of the OTLP services. Out: `admission.admit(signal, bytes, tenant)`. Promised: no message is parsed
+here; a call without a valid token is refused before its body is read; at most `threads` bodies are in memory; a call
+that does not finish sending within `read_timeout` is cancelled; calls beyond `MAX_QUEUED` are asked to come again.
 """
 
 import logging
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, NoReturn, TypeAlias
-
-import grpc
 
 from pipeline.clock import NS_PER_S
 from pipeline.errors import AndonError, PermanentError, RetryableError
 from receivers.otlp.admission import Admission
-from receivers.otlp.config import GrpcConfig, OtlpConfig, TlsConfig
+from receivers.otlp.calls import MAX_QUEUED, UNKNOWN, CallServer, Metadata, Response
+from receivers.otlp.config import GrpcConfig, OtlpConfig
+from receivers.otlp.signals import SIGNALS, Signal
 from receivers.otlp.status import STATUS_DETAILS, NotStoredError, TooLargeError, refusal, success
+from receivers.otlp.tls import Certificates
 
 log = logging.getLogger("andon")
 
-EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-NOT_STORED = {
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
-    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
-    "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export": "profiles",
-}
+EXPORTS = {signal.method: signal for signal in SIGNALS}
+PROFILES = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
 TRANSPORT = "grpc"
-MAX_QUEUED = 1024
 NS_PER_MS = 1_000_000
 READ_BYTES = 256 << 10
 SHUTDOWN_TIMEOUT_S = 10.0
-WATCH_PERIOD_S = 1.0
-
-Call = grpc.ServicerContext
-Requests = Iterator[bytes]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
 
 
 class GrpcReceiver:
@@ -50,9 +32,7 @@ class GrpcReceiver:
     def __init__(self, config: OtlpConfig, admission: Admission) -> None:
         self._config = config.protocols.grpc
         self._admission = admission
-        self._server: grpc.Server | None = None
-        self._watch: _Watch | None = None
-        self._pools: tuple[ThreadPoolExecutor, ...] = ()
+        self._server: CallServer | None = None
         self.endpoint = "off"
 
     def start(self) -> None:
@@ -61,141 +41,98 @@ class GrpcReceiver:
         Raises:
             PermanentError: the endpoint cannot be listened on, or the TLS files cannot be read.
         """
-        if self._config is None:
+        config = self._config
+        if config is None:
             return
-        self._watch = _Watch(self._config.read_timeout / NS_PER_S, self._admission)
-        calls = ThreadPoolExecutor(self._config.threads, thread_name_prefix="otlp-grpc")
-        refusals = ThreadPoolExecutor(1, thread_name_prefix="otlp-grpc-refuse")
-        self._pools = (calls, refusals)
-        server = grpc.server(calls, options=_options(self._config, self._admission.max_request_bytes))
-        server.add_generic_rpc_handlers((_Services(self._admission, self._watch, refusals),))
-        self.endpoint = _bind(server, self._config)
+        server = CallServer(
+            Exports(self._admission),
+            threads=config.threads,
+            read_timeout_s=config.read_timeout / NS_PER_S,
+            options=_options(config, self._admission.max_request_bytes),
+        )
+        credentials = Certificates(config.tls, config.endpoint).credentials() if config.tls else None
+        host, _, _ = config.endpoint.rpartition(":")
+        self.endpoint = f"{host}:{server.listen(config.endpoint, credentials)}"
         self._server = server
         server.start()
-        self._watch.start()
         self._admission.opened()
 
     def shutdown(self) -> None:
         """Stop accepting, finish the calls that run."""
         server, self._server = self._server, None
-        if server is None or self._watch is None:
-            return
-        self._admission.closed()
-        server.stop(SHUTDOWN_TIMEOUT_S).wait(SHUTDOWN_TIMEOUT_S)
-        self._watch.shutdown()
-        for pool in self._pools:
-            pool.shutdown()
+        if server is not None:
+            self._admission.closed()
+            server.stop(SHUTDOWN_TIMEOUT_S)
 
 
-class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Which handler takes which call; decided before its body is read."""
+class Exports:
+    """The OTLP services; which call is let in is decided before its body is read."""
 
-    def __init__(self, admission: Admission, watch: "_Watch", refusals: ThreadPoolExecutor) -> None:
+    def __init__(self, admission: Admission) -> None:
         self._admission = admission
-        self._watch = watch
-        self._refusals = refusals  # of their own, so that they are quick while all other threads hold requests
-        self._export = grpc.stream_unary_rpc_method_handler(self._admit)
-        self._lock = threading.Lock()
-        self._queued = 0
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        """The handler for a call; every other path is UNIMPLEMENTED by grpcio itself."""
-        method = handler_call_details.method
-        if method in NOT_STORED:
-            return self._refuse(NotStoredError(f"{NOT_STORED[method]} are not stored yet; only traces are"))
-        if method != EXPORT_TRACES:
-            return None
-        self._admission.requested(TRANSPORT)
+    def begin(self, method: str, metadata: Metadata) -> "Export | Response":
+        """Take an Export call whose token is valid, or refuse it."""
+        signal = EXPORTS.get(method)
+        if signal is None:
+            return _refused(NotStoredError("profiles are not stored")) if method == PROFILES else UNKNOWN
+        self._admission.requested(signal, TRANSPORT)
         try:
-            self._admission.authorize(_authorization(handler_call_details))
+            tenant = self._admission.authorize(signal, _authorization(metadata))
         except PermanentError as error:
-            self._admission.refused(error)
-            return self._refuse(error)
-        if not self._enter():
-            busy = RetryableError(f"more than {MAX_QUEUED} requests are waiting")
-            self._admission.shed(busy)
-            return self._refuse(busy)
-        return self._export
+            self._admission.refused(signal, error)
+            return _refused(error)
+        return Export(self._admission, signal, tenant)
 
-    def _enter(self) -> bool:
-        with self._lock:
-            if self._queued >= MAX_QUEUED:
-                return False
-            self._queued += 1
-            return True
+    def busy(self, method: str) -> Response:
+        """Ask to come again."""
+        error = RetryableError(f"more than {MAX_QUEUED} requests are waiting")
+        self._admission.shed(EXPORTS[method], error)
+        return _refused(error)
 
-    def _admit(self, requests: Requests, call: Call) -> bytes:
+    def beat(self) -> None:
+        """Tell the ledger that the door is open."""
+        self._admission.beat()
+
+
+class Export:
+    """One call of Export."""
+
+    __slots__ = ("_admission", "_signal", "_tenant")
+
+    def __init__(self, admission: Admission, signal: Signal, tenant: str) -> None:
+        self._admission = admission
+        self._signal = signal
+        self._tenant = tenant
+
+    def answer(self, body: bytes) -> Response:
+        """What became of the body."""
         try:
-            outcome = self._admission.admit(self._body(requests, call))
-            return success(outcome).SerializeToString()
-        except grpc.RpcError:
-            raise  # the client is gone, so there is nobody to answer
+            outcome = self._admission.admit(self._signal, body, self._tenant)
         except Exception as error:
             if not isinstance(error, AndonError):
                 log.exception("gRPC request")
-            _abort(call, error)
-        finally:
-            with self._lock:
-                self._queued -= 1
+            return _refused(error)
+        return Response(body=success(self._signal, outcome).SerializeToString())
 
-    def _body(self, requests: Requests, call: Call) -> bytes:
-        """The one message of the call. None comes if it is too large, which grpcio has answered by itself."""
-        with self._watch.watching(call):
-            body = next(requests, None)
-        if body is None:
-            limit = self._admission.max_request_bytes
-            error = TooLargeError(f"expected one message of at most {limit} bytes, got none such")
-            self._admission.refused(error)
-            raise error
-        return body
+    def refusal(self) -> Response:
+        """Nothing came that could be admitted."""
+        return _refused(self._none())
 
-    def _refuse(self, error: Exception) -> Handler:
-        def behaviour(_requests: Requests, call: Call) -> bytes:
-            _abort(call, error)
+    def refused(self) -> None:
+        """Count that."""
+        self._admission.refused(self._signal, self._none())
 
-        behaviour.experimental_thread_pool = self._refusals  # type: ignore[attr-defined]
-        return grpc.stream_unary_rpc_method_handler(behaviour)
-
-
-class _Watch:
-    """One thread that cancels calls which do not finish sending, and tells the ledger that the door is open."""
-
-    def __init__(self, read_timeout_s: float, admission: Admission) -> None:
-        self._read_timeout_s = read_timeout_s
-        self._admission = admission
-        self._due_s: dict[Call, float] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="otlp-grpc-watch", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def shutdown(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    @contextmanager
-    def watching(self, call: Call) -> Iterator[None]:
-        """Cancel `call` if this block takes longer than the read timeout."""
-        self._due_s[call] = time.monotonic() + self._read_timeout_s
-        try:
-            yield
-        finally:
-            del self._due_s[call]
-
-    def _run(self) -> None:
-        while not self._stop.wait(WATCH_PERIOD_S):
-            self._admission.beat()
-            now_s = time.monotonic()
-            for call, due_s in list(self._due_s.items()):
-                if now_s >= due_s:
-                    call.cancel()  # type: ignore[no-untyped-call]
+    def _none(self) -> TooLargeError:
+        return TooLargeError(
+            f"expected one message of at most {self._admission.max_request_bytes} bytes, got none such"
+        )
 
 
 def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]]:
     keepalive = config.keepalive
-    age_ns = keepalive.server_parameters.max_connection_age
-    options = [
+    age = keepalive.server_parameters
+    return [
         ("grpc.max_receive_message_length", max_request_bytes),
         ("grpc.so_reuseport", 1),
         # OTLP requests are large: fewer, larger reads.
@@ -205,40 +142,16 @@ def _options(config: GrpcConfig, max_request_bytes: int) -> list[tuple[str, int]
         ("grpc.server_handshake_timeout_ms", config.read_timeout // NS_PER_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", keepalive.enforcement_policy.min_time // NS_PER_MS),
+        ("grpc.max_connection_age_ms", age.max_connection_age // NS_PER_MS),
+        ("grpc.max_connection_age_grace_ms", age.max_connection_age_grace // NS_PER_MS),
     ]
-    if age_ns is not None:
-        grace_ns = keepalive.server_parameters.max_connection_age_grace
-        options.append(("grpc.max_connection_age_ms", age_ns // NS_PER_MS))
-        options.append(("grpc.max_connection_age_grace_ms", grace_ns // NS_PER_MS))
-    return options
 
 
-def _bind(server: grpc.Server, config: GrpcConfig) -> str:
-    """Bind the endpoint; as HOST:PORT with the port that it got."""
-    try:
-        if config.tls is None:
-            port = server.add_insecure_port(config.endpoint)
-        else:
-            port = server.add_secure_port(config.endpoint, _credentials(config.tls))
-    except (RuntimeError, OSError) as error:
-        raise PermanentError(f"{config.endpoint}: expected an address to listen on, got: {error}") from error
-    host, _, _ = config.endpoint.rpartition(":")
-    return f"{host}:{port}"
-
-
-def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:
-    pair = (tls.key_file.read_bytes(), tls.cert_file.read_bytes())
-    ca = tls.client_ca_file.read_bytes() if tls.client_ca_file else None
-    return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
-
-
-def _authorization(details: grpc.HandlerCallDetails) -> str | None:
-    metadata = details.invocation_metadata or ()
+def _authorization(metadata: Metadata) -> str | None:
     return next((str(value) for key, value in metadata if key == "authorization"), None)
 
 
-def _abort(call: Call, error: Exception) -> NoReturn:
+def _refused(error: Exception) -> Response:
     answer = refusal(error)
-    call.set_trailing_metadata(((STATUS_DETAILS, answer.status.SerializeToString()),))
-    call.abort(answer.grpc, answer.status.message)
-    raise AssertionError  # abort always raises; its annotation does not say so
+    details = ((STATUS_DETAILS, answer.status.SerializeToString()),)
+    return Response(code=answer.grpc, message=answer.status.message, trailing=details)

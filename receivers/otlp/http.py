@@ -1,25 +1,25 @@
 """OTLP/HTTP: protobuf and JSON, plain or gzip, from the wire to admission, answers back.
 
-In: POST /v1/traces. Out: `admission.admit(bytes)`. Promised: every refusal of a request carries a google.rpc.Status in
-the request's encoding; a body is refused as soon as it is too large, whatever its headers say, and inflated at most to
-the limit; all bodies together stay below `BUFFERED_REQUESTS` of the greatest size; connections that are slow with their
-headers or body, or idle, are closed.
+In: POST /v1/traces, /v1/metrics, /v1/logs. Out: `admission.admit(signal, bytes, tenant)`. Promised: every refusal of a
+request carries a google.rpc.Status in the request's encoding; a body is refused as soon as it is too large, whatever
+its headers say, and inflated at most to the limit; all bodies together stay below `BUFFERED_REQUESTS` of the greatest
+size; connections that are slow with their headers or body, idle, or old, are closed.
 
 One thread runs uvicorn's loop and its parser; inflating, parsing and storing happen on `threads` others.
 """
 
 import asyncio
 import logging
+import random
 import socket
-import ssl
 import threading
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from isal import isal_zlib
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline.clock import NS_PER_S
@@ -27,7 +27,9 @@ from pipeline.config import host_and_port
 from pipeline.errors import AndonError, PermanentError, RetryableError
 from receivers.otlp.admission import Admission
 from receivers.otlp.config import HttpConfig, OtlpConfig
+from receivers.otlp.cors import Cors
 from receivers.otlp.json import to_protobuf
+from receivers.otlp.signals import SIGNALS, Signal
 from receivers.otlp.status import (
     Encoding,
     NotStoredError,
@@ -39,11 +41,12 @@ from receivers.otlp.status import (
     refusal,
     success,
 )
+from receivers.otlp.tls import Certificates
 
 log = logging.getLogger("andon")
 
-TRACES_PATH = "/v1/traces"
-NOT_STORED = {"/v1/metrics": "metrics", "/v1/logs": "logs", "/v1development/profiles": "profiles"}
+PATHS = {signal.path: signal for signal in SIGNALS}
+PROFILES = "/v1development/profiles"
 _TRANSPORTS = {Encoding.PROTOBUF: "http/protobuf", Encoding.JSON: "http/json"}
 GZIP = "gzip"
 BUFFERED_REQUESTS = 4
@@ -52,7 +55,9 @@ MAX_GZIP_MEMBERS = 10_000
 MAX_OVERHEAD_BYTES = 1 << 20  # of one request's headers, chunk sizes and trailers
 START_TIMEOUT_S = 10.0
 SHUTDOWN_TIMEOUT_S = 10.0
+AGE_JITTER = 0.1  # so that connections that were made together do not end together
 
+Headers = Mapping[str, str]
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -79,7 +84,8 @@ class HttpReceiver:
         if self._config is None:
             return
         self._pool = ThreadPoolExecutor(self._config.threads, thread_name_prefix="otlp-http")
-        self._server = uvicorn.Server(self._uvicorn_config(self._config, App(self._admission, self._pool)))
+        app = App(self._admission, self._pool, Cors(self._config.cors))
+        self._server = uvicorn.Server(self._uvicorn_config(self._config, app))
         listener = _listen(self._config.endpoint)
         host, _, _ = self._config.endpoint.rpartition(":")
         self.endpoint = f"{host}:{listener.getsockname()[1]}"
@@ -101,8 +107,8 @@ class HttpReceiver:
         self._pool.shutdown()
 
     def _uvicorn_config(self, config: HttpConfig, app: "App") -> uvicorn.Config:
-        tls = config.tls
-        made = uvicorn.Config(
+        certificates = Certificates(config.tls, config.endpoint) if config.tls else None
+        return uvicorn.Config(
             app,
             http=_protocol(config),
             ws="none",
@@ -117,16 +123,8 @@ class HttpReceiver:
             timeout_graceful_shutdown=int(SHUTDOWN_TIMEOUT_S),
             callback_notify=self._beat,
             timeout_notify=1,
-            ssl_certfile=tls.cert_file if tls else None,
-            ssl_keyfile=tls.key_file if tls else None,
-            ssl_ca_certs=tls.client_ca_file if tls else None,
-            ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca_file else ssl.CERT_NONE,
+            ssl_context_factory=(lambda *_: certificates.context()) if certificates else None,
         )
-        try:
-            made.load()
-        except OSError as error:
-            raise PermanentError(f"{config.endpoint}: expected readable TLS files, got: {error}") from error
-        return made
 
     async def _beat(self) -> None:
         self._started.set()
@@ -136,55 +134,56 @@ class HttpReceiver:
 class App:
     """The ASGI application; knows requests, not connections."""
 
-    def __init__(self, admission: Admission, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, admission: Admission, pool: ThreadPoolExecutor, cors: Cors) -> None:
         self._admission = admission
         self._pool = pool
+        self._cors = cors
         self._buffered = 0
         self._converting = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        encoding = _encoding(headers)
+        encoding, allowed = _encoding(headers), self._cors.headers(headers)
         try:
-            outcome = await self._export(scope, headers, receive)
+            signal = _signal(scope["path"])
+            if (preflight := self._cors.preflight(scope["method"], headers)) is not None:
+                return await _send(send, HTTPStatus.NO_CONTENT, b"", None, preflight)
+            _check_method(scope["method"])
+            outcome = await self._export(signal, headers, receive)
         except _GoneError:
-            return
+            return None
         except Exception as error:
             if not isinstance(error, AndonError):
                 log.exception("HTTP request")
             answer = refusal(error)
-            await _send(send, answer.http, encode(answer.status, encoding), encoding, answer.headers)
-        else:
-            await _send(send, 200, encode(success(outcome), encoding), encoding, {})
+            body = encode(answer.status, encoding)
+            return await _send(send, answer.http, body, encoding, {**answer.headers, **allowed})
+        return await _send(send, HTTPStatus.OK, encode(success(signal, outcome), encoding), encoding, allowed)
 
-    async def _export(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Outcome:
-        path = scope["path"]
-        if path != TRACES_PATH:
-            raise NotStoredError(_not_stored(path))
-        if scope["method"] != "POST":
-            raise WrongMethodError(f"expected POST, got {scope['method']}")
+    async def _export(self, signal: Signal, headers: Headers, receive: Receive) -> Outcome:
         body = _Body()
         try:
-            await self._read(headers, receive, body)
+            tenant = await self._read(signal, headers, receive, body)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._admit, headers, body)
+            return await loop.run_in_executor(self._pool, self._admit, signal, headers, body, tenant)
         finally:
             self._buffered -= body.size
 
-    async def _read(self, headers: Mapping[str, str], receive: Receive, body: "_Body") -> None:
-        """The body as sent. What refuses it is counted here, since admission never sees it."""
+    async def _read(self, signal: Signal, headers: Headers, receive: Receive, body: "_Body") -> str:
+        """The body as sent, and its tenant. What refuses it is counted here, since admission never sees it."""
         try:
-            self._admission.requested(_TRANSPORTS[_encoding(headers)])
-            self._admission.authorize(headers.get("authorization"))
+            self._admission.requested(signal, _TRANSPORTS[_encoding(headers)])
+            tenant = self._admission.authorize(signal, headers.get("authorization"))
             _check_media(headers)
             self._admission.check_size(int(headers.get("content-length", 0)))
             await self._receive(receive, body)
         except PermanentError as error:
-            self._admission.refused(error)
+            self._admission.refused(signal, error)
             raise
         except RetryableError as error:
-            self._admission.shed(error)
+            self._admission.shed(signal, error)
             raise
+        return tenant
 
     async def _receive(self, receive: Receive, body: "_Body") -> None:
         more = True
@@ -198,18 +197,18 @@ class App:
             if self._buffered > BUFFERED_REQUESTS * self._admission.max_request_bytes:
                 raise RetryableError("too many large requests at a time")
 
-    def _admit(self, headers: Mapping[str, str], received: "_Body") -> Outcome:
+    def _admit(self, signal: Signal, headers: Headers, received: "_Body", tenant: str) -> Outcome:
         body = received.join()
         try:
             if headers.get("content-encoding", "").lower() == GZIP:
                 body = inflate(body, self._admission.max_request_bytes)
             if _encoding(headers) is Encoding.JSON:
                 with self._converting:  # bound by the interpreter anyway, and its objects are many times the body
-                    body = to_protobuf(body, ExportTraceServiceRequest)
+                    body = to_protobuf(body, signal.request)
         except PermanentError as error:
-            self._admission.refused(error)
+            self._admission.refused(signal, error)
             raise
-        return self._admission.admit(body)
+        return self._admission.admit(signal, body, tenant)
 
 
 class _GoneError(Exception):
@@ -235,13 +234,18 @@ class _Body:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _encoding(headers: Mapping[str, str]) -> Encoding:
+def _encoding(headers: Headers) -> Encoding:
     """What the request's content type names; JSON where it names neither, so that people can read the refusal."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return Encoding.PROTOBUF if media_type == Encoding.PROTOBUF else Encoding.JSON
 
 
-def _check_media(headers: Mapping[str, str]) -> None:
+def _check_method(method: str) -> None:
+    if method != "POST":
+        raise WrongMethodError(f"expected POST, got {method}")
+
+
+def _check_media(headers: Headers) -> None:
     content_type = headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() not in set(Encoding):
         raise WrongMediaError(f"expected content-type {' or '.join(Encoding)}, got {content_type!r}")
@@ -250,15 +254,17 @@ def _check_media(headers: Mapping[str, str]) -> None:
         raise WrongMediaError(f"expected content-encoding gzip or none, got {coding!r}")
 
 
-def _not_stored(path: str) -> str:
-    if path in NOT_STORED:
-        return f"{NOT_STORED[path]} are not stored yet; only traces are, at {TRACES_PATH}"
-    return f"expected {TRACES_PATH}, got {path}"
+def _signal(path: str) -> Signal:
+    if path == PROFILES:
+        raise NotStoredError("profiles are not stored")
+    if path not in PATHS:
+        raise NotStoredError(f"expected {', '.join(PATHS)}, got {path}")
+    return PATHS[path]
 
 
-async def _send(send: Send, status: int, body: bytes, encoding: Encoding, headers: Mapping[str, str]) -> None:
-    lines = {"content-type": encoding.value, "content-length": str(len(body)), **headers}
-    raw = [(name.encode(), value.encode()) for name, value in lines.items()]
+async def _send(send: Send, status: int, body: bytes, encoding: Encoding | None, headers: Headers) -> None:
+    content = {} if encoding is None else {"content-type": encoding.value, "content-length": str(len(body))}
+    raw = [(name.encode(), value.encode()) for name, value in {**content, **headers}.items()]
     await send({"type": "http.response.start", "status": int(status), "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
@@ -275,7 +281,7 @@ def inflate(body: bytes, limit: int) -> bytes:
     for _ in range(MAX_GZIP_MEMBERS):
         try:
             member, at = _inflate_member(view, at, left)
-        except zlib.error as error:
+        except isal_zlib.IsalError as error:
             raise PermanentError(f"expected gzip, got something else: {error}") from error
         parts += member
         left -= sum(map(len, member))
@@ -286,7 +292,7 @@ def inflate(body: bytes, limit: int) -> bytes:
 
 def _inflate_member(view: memoryview, at: int, left: int) -> tuple[list[bytes], int]:
     """What one member holds, and where the next begins. In windows, since zlib copies all that it has not used."""
-    member = zlib.decompressobj(wbits=31)
+    member = isal_zlib.decompressobj(wbits=31)
     parts: list[bytes] = []
     limit = left
     while not member.eof:
@@ -302,7 +308,7 @@ def _inflate_member(view: memoryview, at: int, left: int) -> tuple[list[bytes], 
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's parser, with a limit to how long a client may take and how much it may send beside the body."""
+    """uvicorn's parser, with limits to how long a client may take, stay, and send beside the body."""
 
     limits: HttpConfig
 
@@ -311,9 +317,12 @@ class _Protocol(HttpToolsProtocol):
         self._due: asyncio.TimerHandle | None = None
         self._overhead_bytes = 0
         self._receiving = False
+        self._old_at_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        age_s = self.limits.max_connection_age / NS_PER_S
+        self._old_at_s = self.loop.time() + age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311
         self._close_in(self.limits.read_header_timeout)
         if len(self.connections) > self.limits.max_connections:
             transport.close()
@@ -338,6 +347,8 @@ class _Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._close_in(self.limits.read_timeout)
         super().on_headers_complete()
+        if self.loop.time() >= self._old_at_s:
+            self.cycle.keep_alive = False  # answered, told so, and closed
 
     def on_body(self, body: bytes) -> None:
         self._overhead_bytes -= len(body)

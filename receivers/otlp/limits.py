@@ -12,6 +12,9 @@ from receivers.otlp.arrays import Words
 MAX_DEPTH = 100  # nested messages, as in every protobuf runtime
 LONGEST_PAIR = 1 << 8  # bytes of an attribute that the kernel takes as a whole, without asking for limits
 MOST_ATTRIBUTES = 1 << 16
+LEAST_DEPTH = (
+    8  # no signal's own messages are nested deeper, so within an attribute's plain value nobody needs to count
+)
 
 ATTRIBUTES, KEY_BYTES, TEXT_BYTES, DEPTH, EARLIEST, LATEST = range(6)
 ANY_TIME = (0, np.iinfo(np.int64).max)
@@ -28,10 +31,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         texts = min(self.key_bytes, self.text_bytes) >= LONGEST_PAIR
-        if not texts or not 0 < self.attributes <= MOST_ATTRIBUTES or not 0 < self.depth <= MAX_DEPTH:
+        if not texts or not 0 < self.attributes <= MOST_ATTRIBUTES or not LEAST_DEPTH <= self.depth <= MAX_DEPTH:
             raise ValueError(
                 f"expected texts of at least {LONGEST_PAIR} bytes, 1 to {MOST_ATTRIBUTES} attributes "
-                f"and a depth of 1 to {MAX_DEPTH}, got {self}"
+                f"and a depth of {LEAST_DEPTH} to {MAX_DEPTH}, got {self}"
             )
 
     def words(self, timely: tuple[int, int] = ANY_TIME) -> Words:

@@ -102,5 +102,5 @@ def _times(reader: Reader, received_ns: int) -> npt.NDArray[np.uint64]:
 
 def _severities(reader: Reader) -> npt.NDArray[np.uint8]:
     """Severity numbers; one that logs.proto does not have counts as unspecified."""
-    numbers = reader.words(RECORDS, "severity_number")
+    numbers = reader.words(RECORDS, "severity_number").astype(np.int32)
     return np.where((numbers > 0) & (numbers <= MAX_SEVERITY), numbers, 0).astype(np.uint8)

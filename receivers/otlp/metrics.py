@@ -94,8 +94,8 @@ def _zigzag(column: str) -> tuple[pa.DataType, Column]:
     """A sint32 (encoding.md, Signed Integers)."""
 
     def make(points: "_Points") -> pa.Array:
-        word = points.reader.words(points.path, column)
-        return pa.array(((word >> 1) ^ -(word & 1)).astype(np.int32))
+        word = points.reader.words(points.path, column).astype(np.uint32)  # as protobuf, before undoing the zigzag
+        return pa.array((word >> 1).view(np.int32) ^ -(word & 1).view(np.int32))
 
     return pa.int32(), make
 
@@ -104,11 +104,11 @@ def _packed(column: str, kind: Packed) -> tuple[pa.DataType, Column]:
     return pa.list_(kind.type), lambda points: points.reader.packed(points.path, column, kind)
 
 
-def _of_metric(column: str, kind: pa.DataType) -> tuple[pa.DataType, Column]:
+def _of_metric(column: str, kind: type[np.generic]) -> tuple[pa.DataType, Column]:
     def make(points: "_Points") -> pa.Array:
-        return pa.array(points.reader.words(METRICS, column)[points.metric_of]).cast(kind)
+        return pa.array(points.reader.words(METRICS, column).astype(kind)[points.metric_of])
 
-    return kind, make
+    return pa.from_numpy_dtype(kind), make
 
 
 FLAGS = {"Flags": _whole("flags", np.uint32)}
@@ -129,8 +129,8 @@ SUM = Kind(
     columns={
         "Value": _value(),
         **FLAGS,
-        "AggregationTemporality": _of_metric("sum.aggregation_temporality", pa.int32()),
-        "IsMonotonic": _of_metric("sum.is_monotonic", pa.bool_()),
+        "AggregationTemporality": _of_metric("sum.aggregation_temporality", np.int32),
+        "IsMonotonic": _of_metric("sum.is_monotonic", np.bool_),
     },
 )
 HISTOGRAM = Kind(
@@ -144,7 +144,7 @@ HISTOGRAM = Kind(
         "ExplicitBounds": _packed("explicit_bounds", Packed.DOUBLES),
         **FLAGS,
         **MIN_AND_MAX,
-        "AggregationTemporality": _of_metric("histogram.aggregation_temporality", pa.int32()),
+        "AggregationTemporality": _of_metric("histogram.aggregation_temporality", np.int32),
     },
 )
 EXPONENTIAL_HISTOGRAM = Kind(
@@ -165,7 +165,7 @@ EXPONENTIAL_HISTOGRAM = Kind(
         "NegativeBucketCounts": _packed("negative.bucket_counts", Packed.VARINTS),
         **FLAGS,
         **MIN_AND_MAX,
-        "AggregationTemporality": _of_metric("exponential_histogram.aggregation_temporality", pa.int32()),
+        "AggregationTemporality": _of_metric("exponential_histogram.aggregation_temporality", np.int32),
         "ZeroThreshold": _double("zero_threshold"),
     },
 )

@@ -5,10 +5,12 @@ specification has it, only what may be tried again says so (UNAVAILABLE with Ret
 refusal carries a google.rpc.Status; an answer stays far below the 4 MiB a client must be able to read.
 
     error                  gRPC                 HTTP
+    QuotaError             RESOURCE_EXHAUSTED   429    with RetryInfo, Retry-After
     RetryableError         UNAVAILABLE          503    with RetryInfo, Retry-After
     UnauthenticatedError   UNAUTHENTICATED      401
+    NotAllowedError        PERMISSION_DENIED    403
     TooLargeError          RESOURCE_EXHAUSTED   413    without RetryInfo: the same request will never fit
-    NotStoredError         UNIMPLEMENTED        404    a signal that is not stored yet, or nobody's path
+    NotStoredError         UNIMPLEMENTED        404    a signal that is not stored, or nobody's path
     WrongMethodError       UNIMPLEMENTED        405
     WrongMediaError        INVALID_ARGUMENT     415    content type or encoding
     PermanentError         INVALID_ARGUMENT     400    with BadRequest
@@ -21,15 +23,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import Any, cast
 
 import grpc
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from pipeline.errors import PermanentError, RetryableError
+from receivers.otlp.signals import Signal
 
 MAX_MESSAGE_CHARS = 4096
 DEFAULT_RETRY_AFTER_S = 5.0
@@ -49,8 +52,18 @@ class UnauthenticatedError(PermanentError):
     reason = "unauthenticated"
 
 
+class NotAllowedError(PermanentError):
+    """A known token, but not for this."""
+
+    reason = "not_allowed"
+
+
+class QuotaError(RetryableError):
+    """More than a tenant may send now."""
+
+
 class TooLargeError(PermanentError):
-    """More bytes than a request may have, as sent or inflated."""
+    """More bytes or items than a request may have, as sent or inflated."""
 
     reason = "too_large"
 
@@ -83,7 +96,7 @@ class InvalidFieldError(PermanentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a request's items; `message` says in English why some were rejected, if any were."""
+    """What became of a request's items; `message` says in English why some were rejected, or what else is wrong."""
 
     accepted: int
     rejected: int = 0
@@ -101,8 +114,10 @@ class Answer:
 
 
 _ANSWERS: tuple[tuple[type[Exception], grpc.StatusCode, HTTPStatus], ...] = (
+    (QuotaError, grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.TOO_MANY_REQUESTS),
     (RetryableError, grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE),
     (UnauthenticatedError, grpc.StatusCode.UNAUTHENTICATED, HTTPStatus.UNAUTHORIZED),
+    (NotAllowedError, grpc.StatusCode.PERMISSION_DENIED, HTTPStatus.FORBIDDEN),
     (TooLargeError, grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NotStoredError, grpc.StatusCode.UNIMPLEMENTED, HTTPStatus.NOT_FOUND),
     (WrongMethodError, grpc.StatusCode.UNIMPLEMENTED, HTTPStatus.METHOD_NOT_ALLOWED),
@@ -149,13 +164,13 @@ def _retry_after_s(error: RetryableError) -> float:
     return DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
 
 
-def success(outcome: Outcome) -> Message:
+def success(signal: Signal, outcome: Outcome) -> Message:
     """The response of Export: empty, or with `partial_success` where something was rejected or is to be said."""
-    response = ExportTraceServiceResponse()
+    response: Any = signal.response()
     if outcome.rejected or outcome.message:
-        response.partial_success.rejected_spans = outcome.rejected
+        setattr(response.partial_success, signal.rejected, outcome.rejected)
         response.partial_success.error_message = outcome.message[:MAX_MESSAGE_CHARS]
-    return response
+    return cast("Message", response)
 
 
 def encode(message: Message, encoding: Encoding) -> bytes:

@@ -95,11 +95,12 @@ REASONS = {
 
 # The state that one call leaves for the next.
 POS, AT_DEPTH, MARK_POS, MARK_DEPTH, OVERSIZE, REJECTED, UNTIMELY, NOT_CANONICAL, INHERITED = range(9)
-CUT_ATTRIBUTES, CUT_TEXTS, OF_PROFILES = range(9, 12)
-STATE_WORDS = 12
-# A frame: where its message ends, its node and row, fields seen, 0 or its group's field + 1, bytes that items inherit.
-END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED = range(6)
-FRAME_WORDS = 6
+CUT_ATTRIBUTES, CUT_TEXTS, OF_PROFILES, ITEMS = range(9, 13)
+STATE_WORDS = 13
+# A frame: where its message ends, its node and row, fields seen, 0 or its group's field + 1, bytes that its items
+# inherit, and how many items there were before it.
+END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED, ITEMS_BEFORE = range(7)
+FRAME_WORDS = 7
 
 
 class MalformedError(PermanentError):
@@ -168,7 +169,7 @@ def untimely(arena: Words, row: int, table: int, times: Words, limits: Words) ->
     """Whether the item in `row` lies outside of the time that `limits` allows; times above 2^63 come out negative."""
     earliest, latest = limits[EARLIEST], limits[LATEST]
     how, first, second = times[table, 0], arena[row + times[table, 1]], arena[row + times[table, 2]]
-    if how == TIMELESS or latest == ANY_TIME[1]:
+    if how == TIMELESS or (earliest == ANY_TIME[0] and latest == ANY_TIME[1]):
         return False
     if how == EITHER:
         time = first if first != 0 else second
@@ -274,8 +275,9 @@ def scan(
                     state[UNTIMELY] += 1
                     put(counts, saved)
                 else:
-                    for above in range(1, depth):
-                        state[INHERITED] += stack[above, SHARED]
+                    state[ITEMS] += 1
+            elif stack[depth, SHARED] != 0:
+                state[INHERITED] += stack[depth, SHARED] * (state[ITEMS] - stack[depth, ITEMS_BEFORE])
             depth -= 1
             end, node, row, seen, group = frame(stack, depth)
         if pos == end:
@@ -385,7 +387,7 @@ def scan(
                 stack[depth, SHARED] += size
             keep(stack, depth, end, node, row, seen, group)
             depth += 1
-            stack[depth, SHARED] = 0
+            stack[depth, SHARED], stack[depth, ITEMS_BEFORE] = 0, state[ITEMS]
             end, node, row, seen, group = pos + size, inner, inner_row, 0, 0
 
         elif wire == VARINT:

@@ -1,9 +1,7 @@
 """From a real SDK to rows, through real processes, some of which are killed."""
 
 import html
-import itertools
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind
 
 from fixtures.programs import House, eventually
-from fixtures.spans import FakeSpan, request
+from fixtures.spans import FakeSpan, fresh
 from processors.sli.sql import recount
 from processors.slo.documents import load_objectives
 
@@ -91,93 +89,13 @@ def promise(summary: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_ingest_killed_at_any_moment_stores_every_acknowledged_span_once(engine: House) -> None:
-    """Eight `kill -9` under load: what was acknowledged is stored, and nothing twice."""
-    acknowledged: list[int] = []
-    done = threading.Event()
-    sender = threading.Thread(target=_send_until, args=(engine, acknowledged, done))
-    ingest = engine.start("ingest")
-    ingest.wait_for_line("ingest     ")
-    sender.start()
-    try:
-        for number in range(8):
-            before = len(acknowledged)
-            eventually(lambda seen=before: len(acknowledged) > seen + 5)
-            time.sleep(0.13 * number)
-            ingest.kill()
-            ingest = engine.start("ingest")
-    finally:
-        done.set()
-        sender.join(60)
-    ingest.wait_for_line("ingest     ")
-    eventually(lambda: engine.query(STORED), lambda rows: rows[0]["n"] >= len(acknowledged), 60)
-    assert ingest.stop() == 0
-    rows = engine.query("SELECT toUInt64(SpanAttributes['n']) AS n, count() AS times FROM otel_traces GROUP BY n")
-    stored = {row["n"]: row["times"] for row in rows}
-    assert len(acknowledged) > 100
-    assert set(acknowledged) <= set(stored)
-    assert set(stored.values()) == {1}
-    assert engine.query(COUNTED)[0]["valid"] == len(stored)
-
-
-def _send_until(house: House, acknowledged: list[int], done: threading.Event, pause_s: float = 0) -> None:
-    """Number after number, each sent once; one without an answer may be stored or not, but not twice."""
-    options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
-    with grpc.insecure_channel(house.address("grpc"), options) as channel:
-        export = channel.unary_unary(EXPORT, bytes, bytes)
-        for number in itertools.count():
-            if done.is_set():
-                return
-            try:
-                export(request([FakeSpan(attributes={"n": number})]), timeout=5)
-            except grpc.RpcError:
-                done.wait(0.02)
-            else:
-                acknowledged.append(number)
-                done.wait(pause_s)
-
-
-def test_thirty_seconds_without_the_engine_lose_nothing_and_the_page_says_its_age(house: House) -> None:
-    """Receivers keep acknowledging, the page serves its last snapshot, everything catches up by itself."""
-    acknowledged: list[int] = []
-    done = threading.Event()
-    sender = threading.Thread(target=_send_until, args=(house, acknowledged, done, 0.05))
-    engine = house.start("clickhouse")
-    engine.wait_for_line("clickhouse http")
-    house.run("migrate")
-    with (
-        house.running("ingest", ready="ingest     "),
-        house.running("evaluate", ready="evaluate   "),
-        house.running("statuspage", ready="statuspage http"),
-    ):
-        sender.start()
-        try:
-            eventually(lambda: "Checkout" in house.page())
-            engine.kill()
-            before, killed = len(acknowledged), time.monotonic()
-            while time.monotonic() - killed < 30:
-                assert "Checkout" in house.page()
-                time.sleep(1)
-            assert len(acknowledged) > before + 200
-            assert 'class="banner"' in house.page()
-            engine = house.start("clickhouse")
-            engine.wait_for_line("clickhouse http")
-        finally:
-            done.set()
-            sender.join(30)
-        eventually(lambda: house.query(STORED), lambda rows: rows[0]["n"] == len(acknowledged), 60)
-        eventually(lambda: 'class="banner"' not in house.page())
-        assert house.query(COUNTED)[0]["valid"] == len(acknowledged)
-    assert engine.stop() == 0
-
-
 def test_sigterm_stores_what_was_accepted_before_it_ends(engine: House) -> None:
     """Doors shut, spool empties, then the process ends, with status 0."""
     with (
         engine.running("ingest", ready="ingest     ") as ingest,
         grpc.insecure_channel(engine.address("grpc")) as channel,
     ):
-        channel.unary_unary(EXPORT, bytes, bytes)(request([FakeSpan()] * 100), timeout=10)
+        channel.unary_unary(EXPORT, bytes, bytes)(fresh([FakeSpan()] * 100), timeout=10)
         assert ingest.stop() == 0
     assert engine.query(STORED) == [{"n": 100}]
 
@@ -211,7 +129,7 @@ def test_no_part_outlives_a_supervisor_that_is_killed(house: House) -> None:
 
 def _accepted(channel: grpc.Channel) -> bool:
     try:
-        channel.unary_unary(EXPORT, bytes, bytes)(request([FakeSpan()]), timeout=5)
+        channel.unary_unary(EXPORT, bytes, bytes)(fresh([FakeSpan()]), timeout=5)
     except grpc.RpcError:
         return False
     return True

@@ -18,6 +18,7 @@ READMES = sorted(
 # Where the settings of a section are explained: beside the code that reads them.
 HOMES = {
     "receivers": "receivers/otlp/README.md",
+    "processors": "processors/stored/README.md",
     "spool": "pipeline/README.md",
     "clickhouse": "exporters/clickhouse/README.md",
     "embedded": "exporters/clickhouse/README.md",

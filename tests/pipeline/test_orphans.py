@@ -117,7 +117,7 @@ config = SpoolConfig.model_validate({"directory": directory, "flush_timeout": "3
 def process(chunk):
     view = chunk.read()
     bodies = [bytes(view[frame.start : frame.end]).decode() for frame in frames(view)]
-    if any(body.endswith("7") for body in bodies):
+    if any(body.endswith("77") for body in bodies):
         raise PermanentError("refused")
     new = stored / f".{chunk.id}-{os.getpid()}"
     new.write_text("".join(f"{body}\\\\n" for body in bodies))
@@ -165,7 +165,7 @@ def test_workers_that_are_killed_while_they_append_split_and_adopt_lose_and_doub
     def process(chunk: SealedChunk) -> None:
         view = chunk.read()
         bodies = [bytes(view[frame.start : frame.end]).decode() for frame in frames(view)]
-        if any(body.endswith("7") for body in bodies):
+        if any(body.endswith("77") for body in bodies):
             raise PermanentError("refused")
         (stored / chunk.id).write_text("".join(f"{body}\n" for body in bodies))
 
@@ -188,5 +188,5 @@ def test_workers_that_are_killed_while_they_append_split_and_adopt_lose_and_doub
     assert len(acknowledged) > 300
     assert set((found + dead).values()) == {1}
     assert set(acknowledged) <= set(found) | set(dead)
-    assert all(body.endswith("7") for body in dead)
-    assert len(dead) > 10
+    assert all(body.endswith("77") for body in dead)
+    assert len(dead) > 3

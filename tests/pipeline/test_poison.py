@@ -4,15 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from exporters.clickhouse.insert import SliceExporter, SpanExporter
 from fixtures.chunks import ID, chunk_of, drain_all
 from fixtures.spans import FakeSpan, request
 from fixtures.store import Store
+from pipeline.clock import SystemClock
 from pipeline.deadletters import retry
 from pipeline.errors import PermanentError
-from pipeline.ingest import ChunkProcessor
+from pipeline.lane import ChunkProcessor
+from pipeline.passage import unwatched
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
+from processors.stored.config import ProcessorsConfig
+from processors.stored.data import StoredData
+from receivers.otlp.limits import DEFAULT
+from receivers.otlp.signals import TRACES
 
 OBJECTIVES = """
 apiVersion: openslo/v1
@@ -34,7 +39,10 @@ def processor(store: Store, tmp_path: Path) -> ChunkProcessor:
     folder.mkdir()
     (folder / "shop.yaml").write_text(OBJECTIVES)
     counter = SliceCounter(load_objectives(folder).indicators)
-    return ChunkProcessor(counter, SliceExporter(store.client), SpanExporter(store.client))
+    stored = StoredData(ProcessorsConfig(), ())
+    return ChunkProcessor(
+        TRACES, limits=DEFAULT, counter=counter, stored=stored, client=store.client, telemetry=unwatched(SystemClock())
+    )
 
 
 def stored(store: Store) -> tuple[int, int, int]:

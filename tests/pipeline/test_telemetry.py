@@ -18,10 +18,12 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
 from fixtures.doors import TRANSPORTS, doors, request, send, span
 from fixtures.metrics import grpc_receiver, http_receiver
+from fixtures.spans import FakeSpan, batch
 from pipeline.assembly import Assembly
 from pipeline.clock import FakeClock, to_ns
 from pipeline.errors import ConfigError, RetryableError
 from pipeline.evaluate import Look
+from pipeline.frame import frame_header
 from pipeline.instruments import (
     INSTRUMENTS,
     observe_ledger,
@@ -29,12 +31,15 @@ from pipeline.instruments import (
     observe_one,
     observe_process,
     observe_spools,
+    observe_stored,
 )
 from pipeline.ledger import SHED, Ledger
 from pipeline.passage import ChunkTelemetry
 from pipeline.spool import Spool, SpoolConfig
 from pipeline.telemetry import Telemetry
 from pipeline.telemetry_config import TelemetryConfig
+from processors.stored.config import ProcessorsConfig
+from processors.stored.data import StoredData
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
@@ -97,6 +102,18 @@ def store(chunks: ChunkTelemetry, clock: FakeClock, *, own: bool = False) -> Non
     passage.stored(items=10, late=3, own=own)
 
 
+def stored_data() -> StoredData:
+    """Processors that have filtered a span, kept another, and changed its name."""
+    rules = {
+        "filter": {"traces": [{"where": {"name": "GET /health"}}]},
+        "sample": {"traces": {"sampling_percentage": 50}},
+        "redact": {"values": [{"pattern": "secret"}]},
+    }
+    data = StoredData(ProcessorsConfig.model_validate(rules), ())
+    data.batch(batch([FakeSpan(name="GET /health"), FakeSpan(name="GET /secret", status="ERROR")]))
+    return data
+
+
 def test_every_instrument_measures_and_is_in_the_table_with_its_unit(
     reading: Reading, clock: FakeClock, tmp_path: Path
 ) -> None:
@@ -109,7 +126,8 @@ def test_every_instrument_measures_and_is_in_the_table_with_its_unit(
     spool = Spool(SpoolConfig(directory=str(tmp_path)), "traces")
     observe_spools(reading.meter, {"traces": spool.stats})
     observe_process(reading.meter)
-    observe_one(reading.meter, "andon.clickhouse.up", lambda: True)
+    observe_stored(reading.meter, stored_data().stats)
+    observe_one(reading.meter, "andon.clickhouse.up", lambda: 1)
     observe_looks(reading.meter, lambda: Look(ended_s=0, duration_s=1, promises=2))
     store(Traced(reading, clock).chunks, clock)
     found = {(metric.name, metric.unit) for metric in reading.metrics().values()}
@@ -148,12 +166,14 @@ def test_what_comes_of_every_request_is_counted_with_its_reason(reading: Reading
 
 def test_a_full_spool_is_the_reason_for_what_it_sheds(reading: Reading, tmp_path: Path) -> None:
     """And of not being ready, until something is stored."""
-    with doors(tmp_path, spool={"max_size": "400B", "max_hold": "0s"}) as at:
+    names = iter("abcdefghijkl")  # the same again would be a retry
+    size = len(request("a")) + len(frame_header(request("a"), 0))
+    with doors(tmp_path, spool={"max_size": f"{5 * size}B", "max_hold": "0s"}) as at:
         observe_ledger(reading.meter, at.ledger)
         while not at.ledger.totals().get((SHED, "traces", "spool_full")):
-            assert send(at, "grpc", request("a")).code in ("OK", "UNAVAILABLE")
+            assert send(at, "grpc", request(next(names))).code in ("OK", "UNAVAILABLE")
         observe_spools(reading.meter, {"traces": at.spool.stats})
-        assert 200 < reading.values("andon.spool.usage")[("traces",)] <= 400
+        assert reading.values("andon.spool.usage")[("traces",)] == 5 * size
         assert at.spool.refusal().startswith("the spool is full")
         (chunk,) = [at.spool.take(5)]
         at.spool.done(chunk)
@@ -248,8 +268,8 @@ def test_metrics_reach_a_collector_as_the_service_andon(protocol: str, receiver:
 def test_a_target_that_does_not_take_metrics_is_told_of_once(
     protocol: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Andon's own doors refuse metrics for good: one line, not one every interval."""
-    with doors(tmp_path) as at:
+    """A door that wants a token refuses for good: one line, not one every interval."""
+    with doors(tmp_path, auth={"bearer_tokens": ["another"]}) as at:
         door = at.grpc if protocol == "grpc" else at.http
         config = TelemetryConfig(otlp={"endpoint": f"http://{door.endpoint}", "protocol": protocol})
         telemetry = Telemetry(config, "ingest")
@@ -261,7 +281,7 @@ def test_a_target_that_does_not_take_metrics_is_told_of_once(
         telemetry.shutdown()
     (line,) = [record.getMessage() for record in caplog.records if "our own" in record.getMessage()]
     assert f"our own metrics do not reach http://{door.endpoint}" in line
-    assert re.search("UNIMPLEMENTED|404|Not Found", line)
+    assert re.search("UNAUTHENTICATED|401|Unauthorized", line)
     assert [record.name for record in caplog.records if record.name.startswith("opentelemetry")] == []
     assert "Failed to export" not in capfd.readouterr().err
 

@@ -9,7 +9,15 @@ import pytest
 import receivers.otlp
 from pipeline.config import load
 from pipeline.errors import ConfigError
-from receivers.otlp.config import GrpcConfig, HttpConfig, KeepaliveConfig, OtlpConfig
+from receivers.otlp.config import (
+    AuthConfig,
+    CorsConfig,
+    GrpcConfig,
+    HttpConfig,
+    OtlpConfig,
+    QuotaConfig,
+    QuotasConfig,
+)
 
 
 def parse(tmp_path, text: str) -> OtlpConfig:
@@ -58,11 +66,18 @@ TOKENS = "auth: {bearer_tokens: [t]}\n"
 )
 def test_standing_open_without_token_and_tls_is_refused(tmp_path, text):
     """Unless the configuration says so in words; the message names them."""
-    with pytest.raises(ConfigError, match=r"tls and auth.bearer_tokens .*\(0.0.0.0:4317\), or `insecure: true`"):
+    with pytest.raises(ConfigError, match=r"tls and auth.bearer_tokens \(or auth.tokens_file\) .*\(0.0.0.0:4317\), or"):
         parse(tmp_path, text)
 
 
-@pytest.mark.parametrize("text", [OPEN % TLS + TOKENS, OPEN % "" + "insecure: true"], ids=["both", "insecure"])
+TOKENS_FILE = "auth: {tokens_file: t.yaml}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [OPEN % TLS + TOKENS, OPEN % TLS + TOKENS_FILE, OPEN % "" + "insecure: true"],
+    ids=["both", "both, from a file", "insecure"],
+)
 def test_standing_open_is_allowed_with_both_or_by_words(tmp_path, text):
     """Either is a decision somebody made."""
     assert parse(tmp_path, text).protocols.grpc.endpoint == "0.0.0.0:4317"
@@ -74,10 +89,27 @@ def test_the_readme_shows_the_defaults(tmp_path, monkeypatch):
     readme = Path(receivers.otlp.__file__).with_name("README.md").read_text()
     block = re.search(r"```yaml\nreceivers:\n  otlp:\n(.*?)```", readme, re.DOTALL)[1]
     shown = parse(tmp_path, textwrap.dedent(block))
-    assert shown.protocols.http.model_copy(update={"tls": None}) == HttpConfig()
-    grpc = shown.protocols.grpc
-    policy = grpc.keepalive.server_parameters.model_copy(update={"max_connection_age": None})
-    keepalive = grpc.keepalive.model_copy(update={"server_parameters": policy})
-    assert keepalive == KeepaliveConfig()
-    assert grpc.model_copy(update={"tls": None, "keepalive": keepalive}) == GrpcConfig()
-    assert (shown.max_request_bytes, shown.insecure) == (OtlpConfig().max_request_bytes, False)
+    assert shown.protocols.http.model_copy(update={"tls": None, "cors": CorsConfig()}) == HttpConfig()
+    assert shown.protocols.http.cors.max_age == CorsConfig().max_age
+    assert shown.protocols.grpc.model_copy(update={"tls": None}) == GrpcConfig()
+    examples = {"protocols": OtlpConfig().protocols, "auth": AuthConfig(), "quotas": QuotasConfig()}
+    assert shown.model_copy(update=examples) == OtlpConfig()
+    assert shown.quotas.default.burst == QuotaConfig().burst
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("limits: {max_attributes: 0}", r"limits.max_attributes: expected greater than or equal to 1"),
+        ("limits: {max_value_length: 1B}", r"limits.max_value_length: expected greater than or equal to 256"),
+        ("limits: {max_depth: 101}", r"limits.max_depth: expected less than or equal to 100"),
+        ("quotas: {default: {requests_per_second: 0}}", r"requests_per_second: expected greater than or equal to 1"),
+        ("quotas: {tenants: {'a b': {}}}", r"expected a name of letters, digits, dots, dashes and underscores"),
+        ("retries: {window: 0s}", r"retries.window: expected greater than or equal to 1"),
+        ("protocols: {http: {cors: {allowed_origins: [shop.example.com]}}}", r"expected `\*`, or an origin such as"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(tmp_path, text, message):
+    """With their place, and what was expected there."""
+    with pytest.raises(ConfigError, match=message):
+        parse(tmp_path, text)

@@ -8,6 +8,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.errors import PermanentError
@@ -233,3 +235,112 @@ def test_metrics_and_logs_are_read_by_their_descriptors():
     read_logs = ExportLogsServiceRequest.FromString(to_protobuf(json.dumps(logs).encode(), ExportLogsServiceRequest))
     record = read_logs.resource_logs[0].scope_logs[0].log_records[0]
     assert (record.severity_number, record.span_id, record.HasField("body")) == (10, b"\x0f" * 8, True)
+
+
+def read_log(fields: dict) -> LogRecord:
+    """The log record that a JSON request with these fields holds."""
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [fields]}]}]}
+    parsed = ExportLogsServiceRequest.FromString(to_protobuf(json.dumps(body).encode(), ExportLogsServiceRequest))
+    return parsed.resource_logs[0].scope_logs[0].log_records[0]
+
+
+def read_metric(fields: dict) -> Metric:
+    """The metric that a JSON request with these fields holds."""
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [fields]}]}]}
+    parsed = ExportMetricsServiceRequest.FromString(to_protobuf(json.dumps(body).encode(), ExportMetricsServiceRequest))
+    return parsed.resource_metrics[0].scope_metrics[0].metrics[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"timeUnixNano": "1", "observedTimeUnixNano": 2}, LogRecord(time_unix_nano=1, observed_time_unix_nano=2)),
+        ({"traceId": "aB" * 16, "spanId": "Cd" * 8}, LogRecord(trace_id=b"\xab" * 16, span_id=b"\xcd" * 8)),
+        ({"body": {"bytesValue": "aGk="}}, LogRecord(body=AnyValue(bytes_value=b"hi"))),
+        ({"severityNumber": 17, "severityText": "ERROR"}, LogRecord(severity_number=17, severity_text="ERROR")),
+        ({"severity_number": 17, "time_unix_nano": "1", "body": None, "x": {"y": [1]}}, LogRecord()),
+        ({"flags": 1, "eventName": "e"}, LogRecord(flags=1, event_name="e")),
+    ],
+    ids=["times", "ids", "bytes", "severity", "what counts as absent", "the rest"],
+)
+def test_log_records_are_read_by_the_same_rules(fields, expected):
+    """As protobuf builds them."""
+    assert read_log(fields) == expected
+
+
+POINT = {"timeUnixNano": "5", "exemplars": [{"spanId": "0F" * 8, "asDouble": "NaN", "timeUnixNano": 3}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"gauge": {"dataPoints": [{"asInt": "-7"}]}}, Metric(gauge={"data_points": [{"as_int": -7}]})),
+        ({"gauge": {"dataPoints": [{"asDouble": 1}]}}, Metric(gauge={"data_points": [{"as_double": 1.0}]})),
+        (
+            {"sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [{"as_int": "7", "flags": 1}]}},
+            Metric(sum={"aggregation_temporality": 2, "is_monotonic": True, "data_points": [{"flags": 1}]}),
+        ),
+        (
+            {
+                "exponentialHistogram": {
+                    "dataPoints": [{"scale": -3, "positive": {"offset": -2, "bucketCounts": ["4"]}}]
+                }
+            },
+            Metric(
+                exponential_histogram={"data_points": [{"scale": -3, "positive": {"offset": -2, "bucket_counts": [4]}}]}
+            ),
+        ),
+        (
+            {"summary": {"dataPoints": [{"quantileValues": [{"quantile": 0.5, "value": "-Infinity"}]}]}},
+            Metric(summary={"data_points": [{"quantile_values": [{"quantile": 0.5, "value": -math.inf}]}]}),
+        ),
+        (
+            {"histogram": {"dataPoints": [{"sum": None, "min": 0, "count": 2}]}},
+            Metric(histogram={"data_points": [{"min": 0.0, "count": 2}]}),
+        ),
+    ],
+    ids=["int point", "double point", "sum", "exponential histogram", "summary", "optional fields"],
+)
+def test_metrics_of_every_type_are_read_by_the_same_rules(fields, expected):
+    """As protobuf builds them, also whether an optional field is there."""
+    assert read_metric(fields) == expected
+
+
+def test_the_ids_of_exemplars_are_hex_and_their_values_may_be_no_number():
+    """An exemplar leads to its span."""
+    (exemplar,) = read_metric({"gauge": {"dataPoints": [POINT]}}).gauge.data_points[0].exemplars
+    assert (exemplar.span_id, exemplar.time_unix_nano) == (b"\x0f" * 8, 3)
+    assert math.isnan(exemplar.as_double)
+
+
+@pytest.mark.parametrize(
+    ("read", "fields", "message"),
+    [
+        (read_log, {"severityNumber": "SEVERITY_NUMBER_INFO"}, "severityNumber: expected an enum's number"),
+        (read_log, {"body": {"bytesValue": "*"}}, "body.bytesValue: expected bytes in base64"),
+        (read_log, {"spanId": "AAAAAAAAAAA="}, "spanId: expected pairs of hexadecimal digits"),
+        (
+            read_metric,
+            {"sum": {"aggregationTemporality": "2"}},
+            "sum.aggregationTemporality: expected an enum",
+        ),
+        (read_metric, {"gauge": {"dataPoints": [{"asInt": "x"}]}}, r"dataPoints\[0\].asInt: expected a whole number"),
+        (
+            read_metric,
+            {"gauge": {"dataPoints": [{"exemplars": [{"traceId": 1}]}]}},
+            r"exemplars\[0\].traceId: ",
+        ),
+    ],
+)
+def test_wrong_values_in_logs_and_metrics_are_refused_with_their_path(read, fields, message):
+    """As in spans."""
+    with pytest.raises(InvalidFieldError, match=message):
+        read(fields)
+
+
+@pytest.mark.parametrize("read", [read_log, lambda fields: read_metric({"gauge": {"dataPoints": [fields]}})])
+def test_nesting_in_logs_and_metrics_is_bounded_too(read):
+    """As in spans."""
+    read({"attributes": [{"key": "k", "value": nested(40)}]})
+    with pytest.raises(InvalidFieldError, match="at most 100 nested messages"):
+        read({"attributes": [{"key": "k", "value": nested(60)}]})

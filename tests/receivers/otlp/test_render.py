@@ -10,11 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from fixtures.otlp_bodies import Request, any_values
-from fixtures.otlp_reference import any_value
+from fixtures.otlp_bodies import one_metric, one_record, one_span
+from fixtures.otlp_reference import any_value, decoded
+from fixtures.otlp_strategies import any_values
 from receivers.otlp import render, text
 from receivers.otlp.arrays import as_array
-from receivers.otlp.signals import TRACES
+from receivers.otlp.signals import LOGS, METRICS, TRACES
 from receivers.otlp.tolerant import tolerant
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -23,10 +24,8 @@ NAN, INFINITY = float("nan"), float("inf")
 def spelled(*values: dict[str, Any]) -> list[str]:
     """The values as the map column of a decoded span has them."""
     pairs = [{"key": b"k", "value": value} for value in values]
-    span = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}
-    (decoded,) = TRACES.decode(Request(resource_spans=[{"scope_spans": [{"spans": [span]}]}]).SerializeToString(), 0)
-    (row,) = decoded.records.column("SpanAttributes").to_pylist()
-    return [value for _, value in row]
+    ((row,),) = decoded(TRACES, one_span(attributes=pairs)).values()
+    return [value for _, value in row["SpanAttributes"]]
 
 
 @pytest.mark.parametrize(
@@ -46,10 +45,12 @@ def spelled(*values: dict[str, Any]) -> list[str]:
         pytest.param({"double_value": NAN}, "NaN", id="not a number"),
         pytest.param({"double_value": INFINITY}, "Infinity", id="infinity"),
         pytest.param({"double_value": -INFINITY}, "-Infinity", id="minus infinity"),
+        pytest.param({"double_value": 1e21}, "1e+21", id="large double"),
         pytest.param({"bytes_value": b"\x00\xff"}, "AP8=", id="bytes"),
+        pytest.param({"bytes_value": b""}, "", id="no bytes"),
         pytest.param({"array_value": {}}, "[]", id="empty array"),
         pytest.param({"kvlist_value": {}}, "{}", id="empty map"),
-        pytest.param({"string_value_strindex": 7}, "", id="index into a table that traces do not have"),
+        pytest.param({"string_value_strindex": 7}, "", id="index into a table that only profiles have"),
         pytest.param(
             {"array_value": {"values": [{"int_value": 1}, {"string_value": b'"'}, {"bool_value": True}, {}]}},
             '[1,"\\"",true,null]',
@@ -72,9 +73,16 @@ def spelled(*values: dict[str, Any]) -> list[str]:
         ),
     ],
 )
-def test_each_kind_has_its_spelling(value: dict[str, Any], expected: str) -> None:
-    """The table of the specification, line by line."""
+def test_c06_each_kind_has_its_spelling_wherever_it_stands(value: dict[str, Any], expected: str) -> None:
+    """The table of the specification, line by line: in spans, in bodies and attributes of logs, in data points."""
+    pairs = [{"key": b"k", "value": value}]
     assert spelled(value) == [expected]
+    ((record,),) = decoded(LOGS, one_record(body=value, attributes=pairs)).values()
+    assert (record["Body"], record["LogAttributes"]) == (expected, [("k", expected)])
+    point = {"attributes": pairs, "exemplars": [{"filtered_attributes": pairs}]}
+    ((row,),) = decoded(METRICS, one_metric(gauge={"data_points": [point]})).values()
+    assert row["Attributes"] == [("k", expected)]
+    assert row["Exemplars.FilteredAttributes"] == [[("k", expected)]]
 
 
 @settings(max_examples=100, deadline=None)

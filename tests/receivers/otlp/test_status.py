@@ -8,12 +8,15 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from pipeline.errors import PermanentError, RetryableError
+from receivers.otlp.signals import SIGNALS
 from receivers.otlp.status import (
     MAX_MESSAGE_CHARS,
     Encoding,
     InvalidFieldError,
+    NotAllowedError,
     NotStoredError,
     Outcome,
+    QuotaError,
     TooLargeError,
     UnauthenticatedError,
     WrongMediaError,
@@ -31,7 +34,9 @@ CODES = grpc.StatusCode
     ("error", "code", "http"),
     [
         (RetryableError("full"), CODES.UNAVAILABLE, 503),
+        (QuotaError("less"), CODES.RESOURCE_EXHAUSTED, 429),
         (UnauthenticatedError("who"), CODES.UNAUTHENTICATED, 401),
+        (NotAllowedError("not this"), CODES.PERMISSION_DENIED, 403),
         (TooLargeError("big"), CODES.RESOURCE_EXHAUSTED, 413),
         (NotStoredError("logs"), CODES.UNIMPLEMENTED, 404),
         (WrongMethodError("GET"), CODES.UNIMPLEMENTED, 405),
@@ -51,11 +56,12 @@ def test_every_error_has_one_status_a_transport(error, code, http):
 
 def test_only_retryable_errors_carry_retry_info_and_retry_after():
     """A client that sees neither must not come again."""
-    answer = refusal(RetryableError("full", retry_after_s=2.5))
-    info = RetryInfo()
-    assert answer.status.details[0].Unpack(info)
-    assert info.retry_delay.ToMilliseconds() == 2500
-    assert answer.headers["retry-after"] == "3"
+    for retryable in (RetryableError, QuotaError):
+        answer = refusal(retryable("full", retry_after_s=2.5))
+        info = RetryInfo()
+        assert answer.status.details[0].Unpack(info)
+        assert info.retry_delay.ToMilliseconds() == 2500
+        assert answer.headers["retry-after"] == "3"
     for error in (PermanentError("x"), TooLargeError("x"), NotStoredError("x"), KeyError("x")):
         other = refusal(error)
         assert "retry-after" not in other.headers
@@ -79,14 +85,18 @@ def test_answers_stay_small():
     """Long messages are cut."""
     assert len(refusal(PermanentError("x" * 100_000)).status.message) == MAX_MESSAGE_CHARS
     outcome = Outcome(accepted=0, rejected=1, message="x" * 100_000)
-    assert len(success(outcome).partial_success.error_message) == MAX_MESSAGE_CHARS
+    for signal in SIGNALS:
+        assert len(success(signal, outcome).partial_success.error_message) == MAX_MESSAGE_CHARS
 
 
-def test_full_success_leaves_partial_success_unset():
-    """As the specification asks."""
-    assert not success(Outcome(accepted=5)).HasField("partial_success")
-    assert success(Outcome(accepted=5, rejected=1, message="m")).partial_success.rejected_spans == 1
-    assert success(Outcome(accepted=5, message="a warning")).partial_success.error_message == "a warning"
+@pytest.mark.parametrize("signal", SIGNALS, ids=[signal.name for signal in SIGNALS])
+def test_full_success_leaves_partial_success_unset(signal):
+    """As the specification asks; else each signal has its own field for what was rejected."""
+    assert success(signal, Outcome(accepted=5)) == signal.response()
+    assert not success(signal, Outcome(accepted=5)).HasField("partial_success")
+    partial = success(signal, Outcome(accepted=5, rejected=1, message="m")).partial_success
+    assert getattr(partial, signal.rejected) == 1
+    assert success(signal, Outcome(accepted=5, message="a warning")).partial_success.error_message == "a warning"
 
 
 def test_a_status_is_encoded_in_either_encoding():
