@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fixtures.browser import browser
 from fixtures.programs import House
@@ -12,6 +13,7 @@ from fixtures.toolchains import node_packages, rotel
 
 __all__ = ["browser"]
 
+CORS = {"allowed_origins": ["http://127.0.0.1:*"], "allowed_headers": ["x-shop"]}
 HERE = Path(__file__).parent
 
 
@@ -19,6 +21,9 @@ HERE = Path(__file__).parent
 def andon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The embedded engine and ingest, once for all who send under a run id of their own."""
     house = House(tmp_path_factory.mktemp("interop"))
+    config = yaml.safe_load(house.config.read_text())
+    config["receivers"]["otlp"]["protocols"]["http"]["cors"] = CORS
+    house.config.write_text(yaml.safe_dump(config))
     try:
         with house.running("clickhouse", ready="clickhouse"):
             house.run("migrate")
