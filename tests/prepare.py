@@ -1,6 +1,7 @@
 """Install the system packages that tests need, where that can be done; say so where it cannot.
 
-Only Debian's Chromium today. Without root nothing is installed, and the tests that need it skip with the reason.
+Debian's Chromium, and its Node with npm. Without root nothing is installed, and the tests that need it skip with the
+reason.
 """
 
 import os
@@ -8,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"chromium": "chromium"}  # program: Debian package
+PACKAGES = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}  # program: Debian package
 TIMEOUT_S = 600
 
 

@@ -19,15 +19,15 @@ TABLES = (OTEL_TRACES, OTEL_LOGS, OTEL_METRICS_GAUGE, OTEL_METRICS_SUM)
 
 @pytest.mark.timeout(60, func_only=True)
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_i03_rotel_forwards_every_signal(
-    andon: House, rotel_agent: Path, run: str, protocol: str
-) -> None:
+def test_i03_rotel_forwards_every_signal(andon: House, rotel_agent: Path, run: str, protocol: str) -> None:
     """Every column of every row is the same as without rotel in between, but for the run."""
     now_ns, straight, through = time.time_ns(), f"{run}-straight", f"{run}-through"
-    with relay(andon.address(protocol)) as between:
-        with rotel(rotel_agent, to_otlp(between.address, protocol)) as channel:
-            send(channel, through, now_ns)
-            stored = {table.name: rows(Arrivals(andon, through), table) for table in TABLES}
+    with (
+        relay(andon.address(protocol)) as between,
+        rotel(rotel_agent, to_otlp(between.address, protocol)) as channel,
+    ):
+        send(channel, through, now_ns)
+        stored = {table.name: rows(Arrivals(andon, through), table) for table in TABLES}
     assert between.heard
     assert through.encode() not in between.heard
     with grpc.insecure_channel(andon.address("grpc")) as channel:

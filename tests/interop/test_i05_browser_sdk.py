@@ -17,6 +17,7 @@ from fixtures.toolchains import node_packages, tool
 
 FOLDER = Path(__file__).parent / "browser"
 BUNDLE_S = 60
+PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script src="page.js"></script>'
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -38,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         timeout=BUNDLE_S,
         check=True,
     )
-    (folder / "index.html").write_text('<!doctype html><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,"><script src="page.js"></script>')
+    (folder / "index.html").write_text(PAGE)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -87,4 +88,6 @@ def test_i05_a_page_of_another_origin_is_kept_from_sending(andon: House, browser
         assert any("blocked by CORS policy" in complaint for complaint in complaints)
     with visited(browser, andon, f"http://127.0.0.1:{site}/", f"{run}-after", {}):
         Arrivals(andon, f"{run}-after").rows("otel_traces", "1", count=2)
-    assert andon.query(f"SELECT count() AS n FROM otel_traces WHERE ResourceAttributes['{RUN}'] = '{run}'") == [{"n": 0}]
+    assert andon.query(f"SELECT count() AS n FROM otel_traces WHERE ResourceAttributes['{RUN}'] = '{run}'") == [
+        {"n": 0}
+    ]

@@ -1,8 +1,8 @@
 """Differential: the same bytes through rotel's ClickHouse exporter and through Andon leave the same rows.
 
-Where rotel departs from OpenTelemetry's rules it is not followed. Arrays, maps, bytes and whole doubles (`3.0`, by the
-specification `3`) as attribute values are not in the samples; a consumer, which it calls `client`, is named again below.
-Left aside is the one column that it does not send, the event name of a log record.
+Where rotel departs from OpenTelemetry's rules it is not followed: as attribute values, arrays, maps, bytes and whole
+doubles (`3.0`, by the specification `3`) are not in the samples; a consumer, which it calls `client`, is named again
+below. Left aside is the one column that it does not send, the event name of a log record.
 """
 
 import time

@@ -1,8 +1,8 @@
 """Other writers' INSERTs into our tables: the columns that they name, in their order, and the bytes that they send.
 
-rotel and the collector name their columns, so ours that they do not know must have defaults. rotel sends RowBinary, which
-carries no types: ours must be as wide as what it sends. Its exponential histograms and summaries are not here: the one
-goes to a table of ClickStack's name, which is a view with us, the other names a column `ValueAtQauntiles.Value`.
+rotel and the collector name their columns, so ours that they do not know must have defaults. rotel sends RowBinary,
+which carries no types: ours must be as wide as what it sends. Its exponential histograms and summaries are not here:
+the ones go to a table of ClickStack's name, which is a view with us, the others to a column `ValueAtQauntiles.Value`.
 """
 
 from collections.abc import Mapping, Sequence
