@@ -115,7 +115,9 @@ def check_spans(shop: Arrivals) -> None:
 def check_logs(shop: Arrivals) -> None:
     columns = "Body, SeverityNumber, SeverityText, ServiceName, ScopeName, TraceFlags, TraceId"
     lines = shop.rows("otel_logs", columns, count=3, where="Body LIKE 'order %'")
-    assert [line[:-1] for line in lines] == [(f"order {n}", 9, "INFO", "shop", "shop", SAMPLED_AND_RANDOM) for n in STATUSES]
+    assert [line[:-1] for line in lines] == [
+        (f"order {n}", 9, "INFO", "shop", "shop", SAMPLED_AND_RANDOM) for n in STATUSES
+    ]
     served = shop.rows("otel_traces", "TraceId", count=3, where="SpanKind = 'Server' AND SpanName LIKE 'POST%'")
     assert sorted(line[-1:] for line in lines) == served
 
@@ -129,5 +131,7 @@ def check_metrics(shop: Arrivals) -> None:
     (temperature,) = shop.rows("otel_metrics_gauge", "Value, MetricUnit", count=1, where="MetricName = 'temperature'")
     assert temperature == (23.5, "Cel")
     seen = "MetricName = 'http.server.request.duration' AND Attributes['http.route'] = '/orders/{number}'"
-    durations = shop.rows("otel_metrics_histogram", "Count, Attributes['http.response.status_code']", count=2, where=seen)
+    durations = shop.rows(
+        "otel_metrics_histogram", "Count, Attributes['http.response.status_code']", count=2, where=seen
+    )
     assert durations == [(1, "503"), (2, "200")]

@@ -19,9 +19,7 @@ TABLES = (OTEL_TRACES, OTEL_LOGS, OTEL_METRICS_GAUGE, OTEL_METRICS_SUM)
 
 @pytest.mark.timeout(60, func_only=True)
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_i03_rotel_forwards_every_signal(
-    andon: House, rotel_agent: Path, run: str, protocol: str
-) -> None:
+def test_i03_rotel_forwards_every_signal(andon: House, rotel_agent: Path, run: str, protocol: str) -> None:
     """Every column of every row is the same as without rotel in between, but for the run."""
     now_ns, straight, through = time.time_ns(), f"{run}-straight", f"{run}-through"
     with relay(andon.address(protocol)) as between:
