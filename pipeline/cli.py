@@ -212,7 +212,7 @@ def bench(
     what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
     peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
     signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
-    sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,512,5000",
+    sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,50,512,5000",
     quick: Annotated[bool, typer.Option("--quick", help="A second each and one rate: only whether it works")] = False,
     soak: Annotated[str | None, typer.Option(help="Hold saturation for so long instead, say 10m")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object")] = False,

@@ -2,7 +2,7 @@
 
 In: the body of one OTLP request at a time, from many threads. Out: `SealedChunk`s, oldest first, each to one taker.
 
-    append ──▶ <id>.open ──1 s or 32 MiB──▶ <id>.pb ──take──▶ done (deleted) | give_back | split (in two) | bury (dead/)
+    append ──▶ <id>.open ──1 s or 16 MiB──▶ <id>.pb ──take──▶ done (deleted) | give_back | split (in two) | bury (dead/)
 
 Promised:
 - Durability: when `append` returns, the body survives `kill -9` and power loss. Appenders that wait share one sync.
@@ -53,7 +53,7 @@ class SpoolConfig(Config):
     directory: FilePath = written("data/spool")
     max_size: SizeBytes = written("2GiB")
     max_dead_size: SizeBytes = written("256MiB")
-    max_chunk_size: SizeBytes = written("32MiB")
+    max_chunk_size: SizeBytes = written("16MiB")
     flush_timeout: DurationNs = written("1s")
     max_hold: DurationNs = written("2s")
     max_holding: int = Field(default=4, ge=0)

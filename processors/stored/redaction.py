@@ -32,7 +32,7 @@ ATTRIBUTES = "attributes"
 # The columns of text, by the words of `redact.fields`
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "body": ("Body",),
-    "name": ("SpanName", "Events.Name"),
+    "name": ("SpanName", "Events.Name", "EventName"),
     "status_message": ("StatusMessage",),
 }
 NO_RULE, SERVICE = -1, -2

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from isal import isal_zlib
@@ -49,6 +49,7 @@ PATHS = {signal.path: signal for signal in SIGNALS}
 PROFILES = "/v1development/profiles"
 _TRANSPORTS = {Encoding.PROTOBUF: "http/protobuf", Encoding.JSON: "http/json"}
 GZIP = "gzip"
+GZIP_ERROR = cast("type[Exception]", isal_zlib.IsalError)
 BUFFERED_REQUESTS = 4
 INFLATE_WINDOW = 1 << 16
 MAX_GZIP_MEMBERS = 10_000
@@ -281,7 +282,7 @@ def inflate(body: bytes, limit: int) -> bytes:
     for _ in range(MAX_GZIP_MEMBERS):
         try:
             member, at = _inflate_member(view, at, left)
-        except isal_zlib.IsalError as error:
+        except GZIP_ERROR as error:
             raise PermanentError(f"expected gzip, got something else: {error}") from error
         parts += member
         left -= sum(map(len, member))

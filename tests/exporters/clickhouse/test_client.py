@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
-from exporters.clickhouse.insert import ArrowInsert
+from exporters.clickhouse.insert import Inserts
 from fixtures.store import Store
 from pipeline.errors import PermanentError, RetryableError
 
@@ -48,9 +48,9 @@ def test_fractions_are_stored_to_twelve_decimals(store: Store) -> None:
 def test_arrow_goes_in_once_per_token(store: Store) -> None:
     """Chunks are inserted as Arrow, with their id as the token."""
     record = pa.record_batch({"Worker": ["w"], "Signal": ["traces"], "Accepted": pa.array([3], pa.uint64())})
-    insert = ArrowInsert(store.client, "receiver_ledger")
-    insert([record], "c")
-    insert([record], "c")
+    insert = Inserts(store.client)
+    insert("receiver_ledger", [record], token="c")
+    insert("receiver_ledger", [record], token="c")
     assert store.client.query("SELECT sum(Accepted) AS n FROM receiver_ledger").to_pylist() == [{"n": 3}]
 
 

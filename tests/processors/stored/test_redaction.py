@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.otlp_bodies import everything
+from fixtures.otlp_bodies import EVERYTHING, everything
 from fixtures.records import LOGS, POINTS, records
 from fixtures.spans import FakeSpan, batch, only
+from pipeline.batch import Batch
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
-from receivers.otlp.signals import TRACES
+from receivers.otlp.signals import SIGNALS, TRACES, Signal
 
 KEY = "sixteen characters and more"
 TOKEN = r"tok_[0-9a-z]+"
@@ -166,7 +167,8 @@ def test_patterns_look_only_into_the_fields_that_are_named(field: str) -> None:
         .tables["otel_traces"][0]
         .to_pylist()[0]
     )
-    log = data.process("otel_logs", records(LOGS, [{"Body": "x"}])).to_pylist()[0]
+    log = data.process("otel_logs", records(LOGS, [{"Body": "x", "EventName": "x"}])).to_pylist()[0]
+    assert (log["EventName"] == "x") == (span["SpanName"] == "x")
     found = {
         "attributes": span["SpanAttributes"] != [("a", "x")],
         "body": log["Body"] != "x",
@@ -211,3 +213,22 @@ def test_a_column_in_which_nothing_matches_is_the_same_column() -> None:
     after = stored(**RULES).process("otel_traces", before)
     for name in ("SpanAttributes", "ResourceAttributes", "StatusMessage"):
         assert [b and b.address for b in after[name].buffers()] == [b and b.address for b in before[name].buffers()]
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+def test_no_column_of_any_table_keeps_what_must_go(signal: Signal) -> None:
+    """Whatever receivers make of a signal: a deleted key is nowhere, and neither is a masked text."""
+    data = stored(attributes=[{"keys": ["key.1"], "action": "delete"}], values=[{"pattern": "caf. "}])
+    came = Batch(chunk_id="c", received_ns=1, tables=signal.tables(EVERYTHING[signal.name](3), 1))
+    assert [word in said(came) for word in ("'key.1'", "café ")] == [True, True]
+    kept = data.batch(came)
+    assert [word in said(kept) for word in ("'key.1'", "café ")] == [False, False]
+    for table, parts in kept.tables.items():
+        for part, before in zip(parts, came.tables[table], strict=True):
+            part.validate(full=True)
+            assert part.schema == before.schema
+
+
+def said(batch: Batch) -> str:
+    """All that is in a batch, as one text."""
+    return "".join(str(part.to_pylist()) for parts in batch.tables.values() for part in parts)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.otlp_bodies import everything
 from fixtures.otlp_strategies import bodies
 from processors.stored.rows import rows
-from receivers.otlp.signals import TRACES
+from receivers.otlp.signals import SIGNALS, TRACES, Signal
 
 
 def assert_rows_are_arrows(record: pa.RecordBatch, mask: np.ndarray) -> None:
@@ -18,16 +19,16 @@ def assert_rows_are_arrows(record: pa.RecordBatch, mask: np.ndarray) -> None:
     assert kept.to_pylist() == record.filter(pa.array(mask)).to_pylist()
 
 
-@settings(deadline=None)
-@given(body=bodies("traces"), data=st.data())
-def test_rows_are_those_that_arrow_would_filter(body: bytes, data: st.DataObject) -> None:
-    """Any spans, any mask, and any slice of a batch."""
-    for decoded in TRACES.decode(body, 0):
-        record = decoded.records
-        begin = data.draw(st.integers(0, record.num_rows))
-        record = record.slice(begin, data.draw(st.integers(0, record.num_rows - begin)))
-        size = record.num_rows
-        assert_rows_are_arrows(record, np.array(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)), bool))
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_rows_are_those_that_arrow_would_filter(signal: Signal, data: st.DataObject) -> None:
+    """Any spans, points or log records, any mask, and any slice of a batch."""
+    for decoded in signal.decode(data.draw(bodies(signal.name)), 1):
+        begin = data.draw(st.integers(0, decoded.records.num_rows))
+        some = decoded.records.slice(begin, data.draw(st.integers(0, decoded.records.num_rows - begin)))
+        mask = data.draw(st.lists(st.booleans(), min_size=some.num_rows, max_size=some.num_rows))
+        assert_rows_are_arrows(some, np.array(mask, bool))
 
 
 def test_rows_of_a_slice_have_their_own_attributes() -> None:

@@ -92,7 +92,7 @@ def test_the_readme_shows_the_defaults(tmp_path, monkeypatch):
     assert shown.protocols.http.model_copy(update={"tls": None, "cors": CorsConfig()}) == HttpConfig()
     assert shown.protocols.http.cors.max_age == CorsConfig().max_age
     assert shown.protocols.grpc.model_copy(update={"tls": None}) == GrpcConfig()
-    examples = {"protocols": OtlpConfig().protocols, "auth": AuthConfig(), "quotas": QuotasConfig()}
+    examples = {"protocols": OtlpConfig().protocols, "auth": AuthConfig(), "quotas": QuotasConfig(), "workers": None}
     assert shown.model_copy(update=examples) == OtlpConfig()
     assert shown.quotas.default.burst == QuotaConfig().burst
 

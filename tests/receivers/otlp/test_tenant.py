@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fixtures.otlp_bodies import Request, requests
+from fixtures.otlp_bodies import Request
+from fixtures.otlp_strategies import requests
 from receivers.otlp import tenant as module
 from receivers.otlp.signals import SIGNALS, TRACES
 from receivers.otlp.tenant import KEY, with_tenant
@@ -23,10 +24,18 @@ claims = st.lists(
 )
 
 
-def reference(body, tenant):
+any_request = st.one_of(*(requests(signal.name) for signal in SIGNALS))
+
+
+def envelopes(request):
+    """What has the resources, in any signal."""
+    return getattr(request, request.DESCRIPTOR.fields[0].name)
+
+
+def reference(request, tenant):
     """By protobuf: parse, set, serialise."""
-    request = Request.FromString(body)
-    for envelope in request.resource_spans:
+    request = type(request).FromString(request.SerializeToString())
+    for envelope in envelopes(request):
         had = envelope.HasField("resource")
         kept = [pair for pair in envelope.resource.attributes if pair.key != KEY] if had else []
         if not tenant and not had:
@@ -38,16 +47,16 @@ def reference(body, tenant):
 
 
 @SLOW_TO_START
-@given(requests, names, claims)
+@given(any_request, names, claims)
 def test_every_resource_says_the_tenant_and_nothing_else_is_changed(request, tenant, claimed):
     """Whatever it said before, wherever it said it."""
     for envelope, key, value in claimed:
-        if envelope < len(request.resource_spans):
-            attributes = request.resource_spans[envelope].resource.attributes
+        if envelope < len(envelopes(request)):
+            attributes = envelopes(request)[envelope].resource.attributes
             attributes.insert(0, type(attributes.add())(key=key, value={"string_value": value}))
     body = request.SerializeToString()
     made = bytes(with_tenant(body, tenant))
-    assert made == reference(body, tenant)
+    assert made == reference(request, tenant)
     if not tenant and not any(key == KEY for _, key, _ in claimed):
         assert made == body
 
@@ -106,7 +115,7 @@ def test_a_resource_after_its_scopes_is_found():
 
 
 @SLOW_TO_START
-@given(requests, st.data())
+@given(any_request, st.data())
 def test_bytes_that_are_cut_or_changed_are_refused_or_walked_within_their_bounds(request, data):
     """Admission has scanned them before; this must hold all the same."""
     body = bytearray(request.SerializeToString() or b"\x0a\x00")
