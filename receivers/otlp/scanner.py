@@ -7,18 +7,20 @@ what those say of themselves only after it.
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from receivers.otlp import wire
 from receivers.otlp.arrays import Bytes, Chunk, Codes, Words, as_array
 from receivers.otlp.limits import MAX_DEPTH, MOST_ATTRIBUTES, Limits
-from receivers.otlp.schema import BASE, CAPACITY, STEP, WIDTH, Program
+from receivers.otlp.schema import BASE, CAPACITY, LENGTH, PAIR, STEP, WIDTH, Program
 from receivers.otlp.wire import MalformedError
 
 WINDOW_ROWS = 1 << 18  # of any one table; at least wire.ITEM_ROWS, so that every item that is not rejected fits
 ROOT = 1  # the node compiled first
+NOBODYS_TAG = 15 << 3 | LENGTH  # one byte, as the tags of all items
+MORE = 0x80  # the bit of a byte that another one follows, in case a tag is longer than it needs to be
 UNLIMITED = Limits(attributes=MOST_ATTRIBUTES, key_bytes=wire.MAX_CHUNK, text_bytes=wire.MAX_CHUNK).words()
 
 
@@ -85,6 +87,30 @@ def count(message: Chunk, program: Program, limits: Words = UNLIMITED) -> Counts
     )
 
 
+def messages(message: Chunk, program: Program) -> int:
+    """How many messages are nested in it, each of which protobuf would make an object of.
+
+    Raises:
+        MalformedError: as `count`.
+    """
+    scanner = _Scanner(message, replace(program, lut=program.lut & ~PAIR), UNLIMITED, capacity=0)  # no short way
+    scanner.run()
+    return int(scanner.state[wire.MESSAGES])
+
+
+def without_untimely(message: Chunk, program: Program, limits: Words, untimely: int) -> bytes:
+    """The message with its `untimely` items under a field that no message has: nothing moves, and nobody sees them.
+
+    Raises:
+        MalformedError: as `count`.
+    """
+    scanner = _Scanner(message, program, limits, capacity=0, untimely=untimely)
+    scanner.run()
+    changed = scanner.chunk.copy()
+    changed[scanner.late] = changed[scanner.late] & MORE | NOBODYS_TAG
+    return changed.tobytes()
+
+
 def windows(
     message: Chunk, program: Program, capacity: int = WINDOW_ROWS, limits: Words = UNLIMITED
 ) -> Iterator[Window]:
@@ -136,8 +162,8 @@ _room = _Room()
 class _Scanner:
     """The kernel's state between its calls."""
 
-    def __init__(self, message: Chunk, program: Program, limits: Words, *, capacity: int) -> None:
-        """`capacity` is the room in every table, in rows; with 0 rows are only counted."""
+    def __init__(self, message: Chunk, program: Program, limits: Words, *, capacity: int, untimely: int = 0) -> None:
+        """`capacity` is the room in a table, in rows; with 0 they are only counted. `late` has room for `untimely`."""
         if len(message) > wire.MAX_CHUNK:
             raise MalformedError(f"{len(message)} bytes where {wire.MAX_CHUNK} are the limit", wire.MAX_CHUNK)
         self.chunk, self.program, self.limits = as_array(message), program, limits
@@ -149,6 +175,7 @@ class _Scanner:
         self.state: Words = np.zeros(wire.STATE_WORDS, np.int64)
         self.stack: Words = np.zeros((MAX_DEPTH + 1, wire.FRAME_WORDS), np.int64)
         self.stack[0, wire.END], self.stack[0, wire.NODE] = len(message), ROOT
+        self.late: Words = np.zeros(untimely, np.int64)
         self.read_to: dict[int, int] = {}
 
     def run(self) -> int:
@@ -156,7 +183,7 @@ class _Scanner:
         program = self.program
         status = wire.scan(
             self.chunk, program.lut, self.places, program.children, program.checks, program.times, self.limits,
-            self.stack, self.counts, self.saved, self.state, self.arena,
+            self.stack, self.counts, self.saved, self.state, self.late, self.arena,
         )  # fmt: skip
         if status not in (wire.DONE, wire.FULL):
             raise MalformedError(wire.REASONS[status], int(self.state[wire.POS]))

@@ -24,10 +24,13 @@ from receivers.otlp import limits, logs, metrics, scanner, spans
 from receivers.otlp.arrays import Chunk
 from receivers.otlp.limits import ANY_TIME, Limits
 from receivers.otlp.reader import Decoded
-from receivers.otlp.scanner import Window
+from receivers.otlp.scanner import Counts, Window
 from receivers.otlp.schema import Item, Program, compile_program
+from receivers.otlp.status import TooLargeError
 from receivers.otlp.tolerant import tolerant
 from receivers.otlp.wire import MalformedError
+
+MOST_REWRITTEN = 1 << 20  # nested messages: some hundred bytes each, once they are objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +104,33 @@ class Signal:
         )
 
     def normalise(self, body: bytes, timely: tuple[int, int] = ANY_TIME) -> bytes:
-        """The same request in canonical form, without unknown fields and items outside of `timely`.
+        """The same request in canonical form, where nobody sees the items outside of `timely`.
 
         Raises:
             MalformedError: protobuf cannot read it.
+            TooLargeError: it is not canonical, and too much to be rewritten.
         """
+        scan = self._counts(body, timely)
+        if not scan.canonical:
+            body = self._rewritten(body)
+            scan = self._counts(body, timely)
+        if not scan.untimely:
+            return body
+        return scanner.without_untimely(body, self.program(), limits.DEFAULT.words(timely), scan.untimely)
+
+    def _counts(self, body: Chunk, timely: tuple[int, int]) -> Counts:
+        return scanner.count(body, self.program(), limits.DEFAULT.words(timely))
+
+    def _rewritten(self, body: bytes) -> bytes:
+        """The request as protobuf writes it, without unknown fields. It is made of objects on the way there."""
+        count = scanner.messages(body, self.program())
+        if count > MOST_REWRITTEN:
+            raise TooLargeError(f"expected at most {MOST_REWRITTEN} messages in a request of unusual form, got {count}")
         try:
             request = tolerant(self.request).FromString(body)
         except DecodeError as error:
             raise MalformedError(str(error), 0) from error
         request.DiscardUnknownFields()
-        if timely != ANY_TIME:
-            for path, item in self.items.items():
-                _keep_timely(request, path.split("."), item, timely)
         return request.SerializeToString()
 
     def decode(self, chunk: Chunk, received_ns: int, limits: Limits = limits.DEFAULT) -> Iterator[Decoded]:
@@ -181,32 +198,6 @@ SIGNALS = (TRACES, METRICS, LOGS)
 def _program(name: str) -> Program:
     signal = next(signal for signal in SIGNALS if signal.name == name)
     return compile_program(cast("Descriptor", signal.request.DESCRIPTOR), items=signal.items, wanted=signal.wanted)
-
-
-def _keep_timely(message: Any, steps: Sequence[str], item: Item, timely: tuple[int, int]) -> None:
-    """Take items outside of `timely` out of the repeated field where `steps` lead."""
-    name, *rest = steps
-    inner = getattr(message, name)
-    if rest:
-        for child in [inner] if isinstance(inner, Message) else inner:
-            _keep_timely(child, rest, item, timely)
-        return
-    kept = [each for each in inner if _is_timely(each, item, timely)]
-    if len(kept) < len(inner):
-        del inner[:]
-        inner.extend(kept)
-
-
-def _is_timely(message: Any, item: Item, timely: tuple[int, int]) -> bool:
-    """As the kernel's `untimely` has it."""
-    earliest, latest = timely
-    if item.times is None:
-        return True
-    first, second = (getattr(message, name) for name in item.times)
-    if item.either:
-        time = first or second
-        return not time or earliest <= time <= latest
-    return bool(earliest <= first <= latest and second <= latest)
 
 
 def warm_up() -> None:

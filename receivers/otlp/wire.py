@@ -95,8 +95,8 @@ REASONS = {
 
 # The state that one call leaves for the next.
 POS, AT_DEPTH, MARK_POS, MARK_DEPTH, OVERSIZE, REJECTED, UNTIMELY, NOT_CANONICAL, INHERITED = range(9)
-CUT_ATTRIBUTES, CUT_TEXTS, OF_PROFILES, ITEMS = range(9, 13)
-STATE_WORDS = 13
+CUT_ATTRIBUTES, CUT_TEXTS, OF_PROFILES, ITEMS, MESSAGES = range(9, 14)
+STATE_WORDS = 14
 # A frame: where its message ends, its node and row, fields seen, 0 or its group's field + 1, bytes that its items
 # inherit, and how many items there were before it.
 END, NODE, FRAME_ROW, SEEN, GROUP_FIELD, SHARED, ITEMS_BEFORE = range(7)
@@ -255,9 +255,12 @@ def keep(stack: Words, depth: int, end: int, node: int, row: int, seen: int, gro
 @kernel
 def scan(
     chunk: Bytes, lut: Words, places: Words, children: Words, checks: Words, times: Words, limits: Words,
-    stack: Words, counts: Words, saved: Words, state: Words, arena: Words,
+    stack: Words, counts: Words, saved: Words, state: Words, late: Words, arena: Words,
 ) -> int:  # fmt: skip
-    """Walk on from `state` until the chunk is DONE, a table is FULL, or the bytes are wrong at `state[POS]`."""
+    """Walk on from `state` until the chunk is DONE, a table is FULL, or the bytes are wrong at `state[POS]`.
+
+    `late` gets the places of the first untimely items, as many as it has room for.
+    """
     pos, depth = state[POS], state[AT_DEPTH]
     most_attributes, longest_key, longest_text = limits[ATTRIBUTES], limits[KEY_BYTES], limits[TEXT_BYTES]
     deepest = limits[DEPTH]
@@ -272,6 +275,8 @@ def scan(
                     state[REJECTED] += 1
                     put(counts, saved)
                 elif untimely(arena, row, table, times, limits):
+                    if state[UNTIMELY] < late.size:
+                        late[state[UNTIMELY]] = state[MARK_POS]
                     state[UNTIMELY] += 1
                     put(counts, saved)
                 else:
@@ -387,6 +392,7 @@ def scan(
                 stack[depth, SHARED] += size
             keep(stack, depth, end, node, row, seen, group)
             depth += 1
+            state[MESSAGES] += 1
             stack[depth, SHARED], stack[depth, ITEMS_BEFORE] = 0, state[ITEMS]
             end, node, row, seen, group = pos + size, inner, inner_row, 0, 0
 

@@ -1,4 +1,4 @@
-"""`andon bench`: real programs under load, measured; beside rotel where there is one."""
+"""`andon bench`: real programs under load, measured beside rotel."""
 
 import json
 import subprocess
@@ -8,25 +8,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.bench.collectors import find_rotel
-from pipeline.errors import PermanentError
+from fixtures.toolchains import rotel
 
 TIMEOUT_S = 180
-
-
-def peer() -> str:
-    try:
-        find_rotel()
-    except PermanentError:
-        return "none"
-    return "rotel"
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     """One quick run: its JSON and its markdown."""
+    rotel()
     markdown = tmp_path_factory.mktemp("bench") / "results.md"
-    narrow = ("--quick", "--signals", "traces", "--sizes", "512", "--peer", peer())
+    narrow = ("--quick", "--signals", "traces", "--sizes", "512", "--peer", "rotel")
     command = [sys.executable, "-m", "pipeline.cli", "bench", "ingest", *narrow, "--json", "--markdown", str(markdown)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 0, done.stderr
@@ -61,7 +53,6 @@ def test_the_markdown_has_the_same_figures(bench: tuple[dict[str, Any], str]) ->
     assert f"| traces | 512 | andon | {found['cells'][0]['full']['cpu_us_per_item']:.2f} |" in markdown
 
 
-@pytest.mark.skipif(peer() == "none", reason="rotel is not here: make .venv/peers/rotel")
 def test_the_peer_is_measured_in_the_same_run(bench: tuple[dict[str, Any], str]) -> None:
     """The same bodies into the same kind of engine, and a ratio of the two."""
     ours, theirs = bench[0]["cells"]

@@ -16,7 +16,6 @@ from fixtures.programs import House, eventually
 from fixtures.shop_telemetry import CHECKOUT, FRONTEND, MS, REQUESTS, TRACES, S, logs, metrics, traces
 from fixtures.telemetry_samples import export
 
-
 STORED = {
     "otel_traces": 3 * REQUESTS,
     "otel_logs": REQUESTS,

@@ -1,18 +1,22 @@
 """What a limit cuts is what a slow twin cuts from protobuf objects, and scan and decode count it alike."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fixtures.otlp_bodies import REQUESTS, one_metric, one_record, one_span
-from fixtures.otlp_oracle import differences, parsed
+from fixtures.otlp_bodies import EVERYTHING, NOON_NS, REQUESTS, length_delimited, one_metric, one_record, one_span
+from fixtures.otlp_oracle import agree, differences, parsed
 from fixtures.otlp_reference import RECEIVED_NS, decoded, reference, reference_of, rows_of
-from fixtures.otlp_strategies import bodies, long_text, text, uint64
+from fixtures.otlp_strategies import bodies, long_text, requests, text, uint64
 from receivers.otlp.limits import ANY_TIME, LEAST_DEPTH, LONGEST_PAIR, MAX_DEPTH, Limits
-from receivers.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from receivers.otlp.scanner import NOBODYS_TAG, messages
+from receivers.otlp.schema import LENGTH
+from receivers.otlp.signals import LOGS, METRICS, MOST_REWRITTEN, SIGNALS, TRACES, Signal
+from receivers.otlp.status import TooLargeError
 from receivers.otlp.wire import MalformedError
 
 every_signal = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
@@ -147,38 +151,101 @@ timely_bounds = st.tuples(st.integers(0, 100), st.integers(50, 250) | st.just(AN
 @every_signal
 @settings(property_of, max_examples=60)
 @given(data=st.data())
-def test_what_the_scan_calls_untimely_is_what_normalising_leaves_out(signal: Signal, data: st.DataObject) -> None:
+def test_what_the_scan_calls_untimely_is_what_nobody_sees_afterwards(signal: Signal, data: st.DataObject) -> None:
     """The same number; what is left has the rows of the rest, and nothing more is untimely."""
     request = data.draw(bodies(signal.name).map(lambda body: parsed(signal, body)))
-    for item in items_of(signal, request):
+    for item in chain.from_iterable(lists_of(signal, request)):
         for field in signal_times(signal):
             setattr(item, field, data.draw(times))
     timely = data.draw(timely_bounds)
     body = request.SerializeToString()
-    scan, normal = signal.scan(body, timely=timely), signal.normalise(body, timely)
-    again = signal.scan(normal, timely=timely)
+    whole, scan = signal.scan(body), signal.scan(body, timely=timely)
+    for items in lists_of(signal, request):
+        kept = [item for item in items if is_timely(signal, item, timely)]
+        del items[:]
+        items.extend(kept)
+    tables, _ = reference_of(signal, request)
+    normal = signal.normalise(body, timely)
+    assert differences(decoded(signal, normal), tables) == []
     # an item without valid ids counts as rejected, be it timely or not
-    kept = [item for item in items_of(signal, request) if is_timely(signal, item, timely)]
-    assert len(list(items_of(signal, parsed(signal, normal)))) == len(kept)
-    assert (again.untimely, again.accepted) == (0, scan.accepted)
-    assert scan.items == signal.scan(body).items
-    assert sum(map(len, decoded(signal, normal).values())) == scan.accepted
-    assert scan.untimely == signal.scan(body).accepted - scan.accepted
+    assert (scan.items, scan.rejected) == (whole.items, whole.rejected)
+    assert (scan.accepted, scan.untimely) == (rows := sum(map(len, tables.values())), whole.accepted - rows)
+    again = signal.scan(normal, timely=timely)
+    assert (again.accepted, again.rejected, again.untimely, again.canonical) == (rows, scan.rejected, 0, True)
 
 
-def items_of(signal: Signal, request: Any) -> Iterator[Any]:
+def lists_of(signal: Signal, request: Any) -> Iterator[Any]:
+    """The repeated fields that items stand in."""
     for path in signal.items:
         yield from _at(request, path.split("."))
 
 
 def _at(message: Any, steps: list[str]) -> Iterator[Any]:
-    for inner in getattr(message, steps[0]):
-        if not steps[1:]:
-            yield inner
-        elif steps[1] in {"gauge", "sum", "histogram", "exponential_histogram", "summary"}:
-            yield from _at(getattr(inner, steps[1]), steps[2:])
-        else:
-            yield from _at(inner, steps[1:])
+    inner = getattr(message, steps[0]) if message.DESCRIPTOR.fields_by_name[steps[0]].is_repeated else None
+    if not steps[1:]:
+        yield inner
+    elif inner is not None:
+        for one in inner:
+            yield from _at(one, steps[1:])
+    elif message.HasField(steps[0]):
+        yield from _at(getattr(message, steps[0]), steps[1:])
+
+
+@every_signal
+def test_nothing_of_a_request_moves_when_items_are_left_out(signal: Signal) -> None:
+    """The same bytes, but for the tag of each that is: so it costs no more than a scan, whatever a client sends."""
+    body = EVERYTHING[signal.name](2)
+    timely = (NOON_NS + 10**9, NOON_NS + 2 * 10**9)
+    changed = [(old, new) for old, new in zip(body, signal.normalise(body, timely), strict=True) if old != new]
+    assert len(changed) == signal.scan(body, timely=timely).untimely > 1
+    assert {new for _, new in changed} == {NOBODYS_TAG}
+    tags = {field.number << 3 | LENGTH for message in parents_of_items(signal) for field in message.fields}
+    assert {old for old, _ in changed} <= tags
+    assert NOBODYS_TAG not in tags
+
+
+def parents_of_items(signal: Signal) -> Iterator[Any]:
+    """The messages whose repeated fields are items."""
+    for path in signal.items:
+        message = signal.request.DESCRIPTOR
+        for name in path.split(".")[:-1]:
+            message = message.fields_by_name[name].message_type
+        yield message
+
+
+def test_tags_longer_than_they_need_to_be_are_found_too() -> None:
+    """Legal on the wire; only their first byte changes, and not that another one follows."""
+    record = length_delimited(2, b"\x09" + bytes(7) + b"\x01")
+    body = length_delimited(1, length_delimited(2, record + b"\x92\x80\x00" + record[1:]))
+    normal = LOGS.normalise(body, (1, 5))
+    assert (LOGS.scan(normal).items, LOGS.scan(body).items) == (0, 2)
+    assert agree(LOGS, normal)
+
+
+@every_signal
+@settings(property_of, max_examples=30)
+@given(data=st.data())
+def test_nested_messages_are_counted_as_protobuf_makes_them(signal: Signal, data: st.DataObject) -> None:
+    """Every one, wanted or not, on the scan's short way or not."""
+    request = data.draw(requests(signal.name))
+    assert messages(request.SerializeToString(), signal.program()) == objects_in(request)
+
+
+def objects_in(message: Any) -> int:
+    return sum(1 + objects_in(one) for one in inside(message))
+
+
+def test_a_request_in_an_unusual_form_is_rewritten_unless_that_costs_too_much() -> None:
+    """Protobuf makes objects of some hundred bytes from messages of two: a small request could fill all memory."""
+    split = length_delimited(1, b"") * 2
+    for count, fits in ((1000, True), (MOST_REWRITTEN + 1, False)):
+        body = length_delimited(1, split + length_delimited(2, length_delimited(2, b"") * count))
+        assert not TRACES.scan(body).canonical
+        if fits:
+            assert TRACES.scan(TRACES.normalise(body)).items == count
+            continue
+        with pytest.raises(TooLargeError, match=f"expected at most {MOST_REWRITTEN} messages"):
+            TRACES.normalise(body)
 
 
 def signal_times(signal: Signal) -> tuple[str, ...]:
@@ -234,13 +301,13 @@ def nested(signal: Signal, levels: int) -> bytes:
 
 def deepest(message: Any) -> int:
     """How many messages are in `message`, one in the other."""
-    inner = [
-        one
-        for field, value in message.ListFields()
-        if field.message_type
-        for one in (value if field.is_repeated else [value])
-    ]
-    return max((1 + deepest(one) for one in inner), default=0)
+    return max((1 + deepest(one) for one in inside(message)), default=0)
+
+
+def inside(message: Any) -> list[Any]:
+    """The messages that are fields of `message`."""
+    fields = [(field, value) for field, value in message.ListFields() if field.message_type]
+    return [one for field, value in fields for one in (value if field.is_repeated else [value])]
 
 
 @pytest.mark.parametrize(
