@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 from google.protobuf.json_format import MessageToJson
@@ -32,7 +32,9 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from pipeline.errors import PermanentError, RetryableError
-from receivers.otlp.signals import Signal
+
+if TYPE_CHECKING:
+    from receivers.otlp.signals import Signal  # which knows the errors below
 
 MAX_MESSAGE_CHARS = 4096
 DEFAULT_RETRY_AFTER_S = 5.0
@@ -164,7 +166,7 @@ def _retry_after_s(error: RetryableError) -> float:
     return DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
 
 
-def success(signal: Signal, outcome: Outcome) -> Message:
+def success(signal: "Signal", outcome: Outcome) -> Message:
     """The response of Export: empty, or with `partial_success` where something was rejected or is to be said."""
     response: Any = signal.response()
     if outcome.rejected or outcome.message:
