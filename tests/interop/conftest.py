@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fixtures.browser import browser
 from fixtures.programs import House
 from fixtures.toolchains import node_packages, rotel
-
-__all__ = ["browser"]
 
 CORS = {"allowed_origins": ["http://127.0.0.1:*"], "allowed_headers": ["x-shop"]}
 HERE = Path(__file__).parent

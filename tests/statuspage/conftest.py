@@ -1,6 +1,5 @@
-"""A browser, and pages to look at."""
+"""Pages to look at."""
 
-from fixtures.browser import browser
 from fixtures.page_scenes import databases, scenes, serve
 
-__all__ = ["browser", "databases", "scenes", "serve"]
+__all__ = ["databases", "scenes", "serve"]
