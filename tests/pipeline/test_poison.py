@@ -53,7 +53,7 @@ def stored(store: Store) -> tuple[int, int, int]:
     return row["rows"], row["spans"], counted["valid"]
 
 
-def test_one_row_that_clickhouse_refuses_costs_one_request_and_every_span_is_counted_once(
+def test_h12_one_row_that_clickhouse_refuses_costs_one_request_and_every_span_is_counted_once(
     store: Store, processor: ChunkProcessor, tmp_path: Path
 ) -> None:
     """Slices were stored before the spans were refused: neither the halves nor a retry count them again."""

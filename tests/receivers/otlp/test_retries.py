@@ -27,7 +27,7 @@ def fail():
     raise RetryableError("full")
 
 
-def test_the_same_is_stored_once_within_the_window():
+def test_h11_the_same_is_stored_once_within_the_window():
     """From the first time it was stored."""
     retries = Retries(RetriesConfig(window="10ns"))
     assert [retries.once(A, now, nothing) for now in (0, 9, 10, 11, 20)] == [True, False, True, False, True]
