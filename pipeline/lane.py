@@ -131,10 +131,11 @@ def _late(batch: Batch) -> int:
 
 def _times_ns(record: pa.RecordBatch) -> npt.NDArray[np.int64]:
     """When each span ended, or point or record was taken."""
-    columns = record.schema.names
-    column = record.column("TimeUnix" if "TimeUnix" in columns else "Timestamp")
-    times: npt.NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
-    return times + record.column("Duration").to_numpy().astype(np.int64) if "Duration" in columns else times
+    names = record.schema.names
+    if "Duration" in names:
+        return SpanColumns(record).end_ns
+    times: npt.NDArray[np.int64] = record.column("TimeUnix" if "TimeUnix" in names else "Timestamp").cast(pa.int64())
+    return np.asarray(times, np.int64)
 
 
 def _is_own(tables: Mapping[str, Records]) -> bool:

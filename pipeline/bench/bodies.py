@@ -22,6 +22,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.bench.template import Template, count_mark, id_mark, measure_mark, time_mark
+from receivers.otlp import signals
 
 BATCH = 512  # what SDKs send at a time
 MAX_SIZE = 10_000  # items in a body
@@ -32,12 +33,15 @@ SEVERITIES = ("INFO", "INFO", "INFO", "DEBUG", "WARN", "ERROR")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """One of OTLP's signals: its gRPC method, the tables its items end in, and its request of so many items."""
+    """One of OTLP's signals, the tables its items end in, and its request of so many items."""
 
-    name: str
-    export: str
+    otlp: signals.Signal
     tables: Sequence[str]
     request: Callable[[int], Any]
+
+    @property
+    def name(self) -> str:
+        return self.otlp.name
 
 
 class Bodies:
@@ -87,20 +91,17 @@ SIGNALS: Mapping[str, Signal] = {
     signal.name: signal
     for signal in (
         Signal(
-            name="traces",
-            export="/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            otlp=signals.TRACES,
             tables=("otel_traces",),
             request=traces,
         ),
         Signal(
-            name="logs",
-            export="/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            otlp=signals.LOGS,
             tables=("otel_logs",),
             request=logs,
         ),
         Signal(
-            name="metrics",
-            export="/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            otlp=signals.METRICS,
             tables=("otel_metrics_gauge", "otel_metrics_sum"),
             request=metrics,
         ),

@@ -93,7 +93,7 @@ class Load:
         return total
 
     def _client(self, channel: grpc.Channel, turns: "Turns") -> Sent:
-        exports = {source: channel.unary_unary(source.signal.export, bytes, bytes) for source in self._sources}
+        exports = {source: channel.unary_unary(source.signal.otlp.method, bytes, bytes) for source in self._sources}
         sent = Sent()
         with turns.ended_by_errors():
             for due_s, source in turns:

@@ -20,7 +20,6 @@ from pipeline.bench.bodies import Bodies, Signal
 from pipeline.bench.engine import write_objectives
 from processors.sli.slices import SliceCounter
 from processors.slo.documents import load_objectives
-from receivers.otlp.signals import SIGNALS
 from receivers.otlp.signals import Signal as OtlpSignal
 
 ITEMS = 10_240
@@ -53,12 +52,11 @@ def slice_counter() -> SliceCounter:
 
 def steps(signal: Signal, size: int) -> list[Step]:
     """What each step costs."""
-    ours = next(one for one in SIGNALS if one.name == signal.name)
     source = Bodies(signal, size)
     bodies = [next(source) for _ in range(max(1, ITEMS // size))]
     return [
         Step(signal=signal.name, size=size, name=name, us_per_item=best_us(step) / (len(bodies) * size))
-        for name, step in timed(ours, bodies).items()
+        for name, step in timed(signal.otlp, bodies).items()
     ]
 
 

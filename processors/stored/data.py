@@ -73,21 +73,17 @@ class StoredData:
 
     def batch(self, batch: Batch, columns: Sequence[SpanColumns] | None = None) -> Batch:
         """The batch as it is stored; `columns` are those of its spans, if somebody has asked them before."""
-        tables = {
-            table: tuple(self._services.bounded(self.process(table, record), batch.received_ns) for record in records)
-            for table, records in batch.tables.items()
-            if table != TRACES
-        }
-        if TRACES in batch.tables:
-            spans = [SpanColumns(record) for record in batch.tables[TRACES]] if columns is None else columns
-            kept = [self._redact(TRACES, self._traces(one)) for one in spans]
-            tables[TRACES] = tuple(self._services.bounded(record, batch.received_ns) for record in kept)
+        tables = {}
+        for table, records in batch.tables.items():
+            seen = columns if table == TRACES and columns is not None else [None] * len(records)
+            kept = [self.process(table, one, asked) for one, asked in zip(records, seen, strict=True)]
+            tables[table] = tuple(self._services.bounded(one, batch.received_ns) for one in kept)
         return replace(batch, tables=tables)
 
-    def process(self, table: str, records: pa.RecordBatch) -> pa.RecordBatch:
+    def process(self, table: str, records: pa.RecordBatch, columns: SpanColumns | None = None) -> pa.RecordBatch:
         """What is stored of `records`, the very same batch where nothing applies to `table`."""
         if table == TRACES:
-            records = self._traces(SpanColumns(records))
+            records = self._traces(SpanColumns(records) if columns is None else columns)
         elif table == LOGS and self._filter.logs:
             records = rows(records, self._wanted(table, LogColumns(records), self._filter.logs))
         elif table.startswith(METRICS) and self._filter.metrics:

@@ -17,7 +17,8 @@ from receivers.otlp.config import OtlpConfig
 from receivers.otlp.digest import digest
 from receivers.otlp.quotas import Quotas
 from receivers.otlp.retries import Retries
-from receivers.otlp.signals import Scan, Signal
+from receivers.otlp.scanner import Counts
+from receivers.otlp.signals import Signal
 from receivers.otlp.status import NotAllowedError, NotStoredError, Outcome, TooLargeError
 from receivers.otlp.tenant import with_tenant
 from receivers.otlp.tokens import Tokens
@@ -25,7 +26,6 @@ from receivers.otlp.wire import ITEM_ROWS
 
 log = logging.getLogger("andon")
 
-INVALID, UNTIMELY, BUG = "invalid", "untimely", "internal"  # why items are refused, where no error says it
 # What repeating resource, scope and metric for every item may come to, in requests of the greatest size: a request of
 # few bytes can otherwise ask for any number of rows of any width.
 MAX_INHERITED_REQUESTS = 16
@@ -94,7 +94,9 @@ class Admission:
             items = scan.items
             self._check(signal, scan)
             self._quotas.take(tenant, received_ns, items=items)
-            is_new = self._store(signal, body, scan, timely, tenant) if scan.accepted else True
+            is_new = not scan.accepted or self._store(
+                signal, body, scan, timely, tenant=tenant, received_ns=received_ns
+            )
         except RetryableError as error:
             self.ledger.count(signal.name, received_ns, shed=items, reason=error.reason)
             raise
@@ -143,7 +145,7 @@ class Admission:
         for name in self._spools:
             self.ledger.closed(name)
 
-    def _check(self, signal: Signal, scan: Scan) -> None:
+    def _check(self, signal: Signal, scan: Counts) -> None:
         if scan.items > self._config.max_items:
             raise TooLargeError(
                 f"expected at most max_items = {self._config.max_items} {signal.item}s a request, got {scan.items}"
@@ -155,19 +157,21 @@ class Admission:
                 f"got {scan.inherited_bytes}"
             )
 
-    def _store(self, signal: Signal, body: bytes, scan: Scan, timely: Timely, tenant: str) -> bool:
+    def _store(
+        self, signal: Signal, body: bytes, scan: Counts, timely: Timely, *, tenant: str, received_ns: int
+    ) -> bool:
         """Store what is accepted; whether it was not stored before."""
 
         def append() -> None:
             kept = body if scan.canonical and not scan.untimely else signal.normalise(body, timely)
-            self._spools[signal.name].append(with_tenant(kept, tenant), timely[0] + self._config.max_age, tenant)
+            self._spools[signal.name].append(with_tenant(kept, tenant), received_ns, tenant)
 
         if self.retries is None:
             append()
             return True
-        return self.retries.once((signal.name, tenant, digest(body)), timely[0] + self._config.max_age, append)
+        return self.retries.once((signal.name, tenant, digest(body)), received_ns, append)
 
-    def _remarks(self, signal: Signal, scan: Scan) -> str:
+    def _remarks(self, signal: Signal, scan: Counts) -> str:
         if scan.of_profiles and not self._told_of_profiles:
             self._told_of_profiles = True
             log.warning("%s came with fields that only profiles have; they count as absent", signal.name)
@@ -188,7 +192,7 @@ class Admission:
             )
         return "; ".join(remarks)
 
-    def _count(self, signal: Signal, received_ns: int, scan: Scan) -> None:
+    def _count(self, signal: Signal, received_ns: int, scan: Counts) -> None:
         self.ledger.count(signal.name, received_ns, accepted=scan.accepted, refused=scan.rejected, reason=INVALID)
         if scan.untimely:
             self.ledger.count(signal.name, received_ns, refused=scan.untimely, reason=UNTIMELY)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from pipeline.config import Config, DurationNs, Endpoint, FilePath, SizeBytes, is_loopback, section, written
 from pipeline.frame import MAX_TENANT_BYTES
-from receivers.otlp.limits import LONGEST_PAIR, MAX_DEPTH, MOST_ATTRIBUTES, Limits
+from receivers.otlp.limits import LEAST_DEPTH, LONGEST_PAIR, MAX_DEPTH, MOST_ATTRIBUTES, Limits
 
 
 class TlsConfig(Config):
@@ -129,7 +129,7 @@ class LimitsConfig(Config):
     max_attributes: int = Field(1024, ge=1, le=MOST_ATTRIBUTES)
     max_key_length: Annotated[SizeBytes, Field(ge=LONGEST_PAIR)] = written("1KiB")
     max_value_length: Annotated[SizeBytes, Field(ge=LONGEST_PAIR)] = written("256KiB")
-    max_depth: int = Field(MAX_DEPTH, ge=1, le=MAX_DEPTH)
+    max_depth: int = Field(MAX_DEPTH, ge=LEAST_DEPTH, le=MAX_DEPTH)
     max_age: DurationNs = written("30d")
     max_future: DurationNs = written("1d")
     max_services: int = Field(10_000, ge=1)

@@ -12,9 +12,8 @@ from receivers.otlp.arrays import Words
 MAX_DEPTH = 100  # nested messages, as in every protobuf runtime
 LONGEST_PAIR = 1 << 8  # bytes of an attribute that the kernel takes as a whole, without asking for limits
 MOST_ATTRIBUTES = 1 << 16
-LEAST_DEPTH = (
-    8  # no signal's own messages are nested deeper, so within an attribute's plain value nobody needs to count
-)
+# No signal's own messages are nested deeper, so within an attribute's plain value nobody needs to count.
+LEAST_DEPTH = 8
 
 ATTRIBUTES, KEY_BYTES, TEXT_BYTES, DEPTH, EARLIEST, LATEST = range(6)
 ANY_TIME = (0, np.iinfo(np.int64).max)

@@ -184,7 +184,7 @@ SUMMARY = Kind(
 )
 KINDS = (GAUGE, SUM, HISTOGRAM, EXPONENTIAL_HISTOGRAM, SUMMARY)
 SCHEMAS = {kind.table: kind.schema for kind in KINDS}
-NO_EXEMPLARS = {name: pa.array([], kind) for name, kind in EXEMPLARS.items()}
+NO_EXEMPLARS = columns.nothing(SCHEMAS[GAUGE.table], "Exemplars.")
 
 ITEMS = {kind.path: Item(times=("time_unix_nano", "time_unix_nano")) for kind in KINDS}
 

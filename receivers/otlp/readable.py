@@ -6,25 +6,17 @@ text, since a request may be refused for just those.
 """
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from receivers.otlp.json import HEX_FIELDS
+from receivers.otlp.signals import BY_NAME
 from receivers.otlp.tolerant import tolerant
 from receivers.otlp.wire import MalformedError
 
 MAX_LISTED = 20
-REQUESTS: Mapping[str, Any] = {
-    "traces": ExportTraceServiceRequest,
-    "metrics": ExportMetricsServiceRequest,
-    "logs": ExportLogsServiceRequest,
-}
 
 
 def readable(signal: str, body: bytes) -> dict[str, Any]:
@@ -33,7 +25,7 @@ def readable(signal: str, body: bytes) -> dict[str, Any]:
     Raises:
         MalformedError: it is none.
     """
-    request = REQUESTS[signal]
+    request: Any = BY_NAME[signal].request
     try:
         message = tolerant(request).FromString(body)
     except DecodeError as error:

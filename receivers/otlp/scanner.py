@@ -28,13 +28,14 @@ UNLIMITED = Limits(attributes=MOST_ATTRIBUTES, key_bytes=wire.MAX_CHUNK, text_by
 class Counts:
     """What a scan learns of a message.
 
-    `rows` has each table's rows without those of the items left out: `rejected` without valid ids or too large,
-    `untimely` outside of the allowed time. Attributes and texts that passed a limit were cut. `inherited_bytes` sums
-    over the accepted items the bytes of what they inherit (resource, scope, metric): what repeating these for each item
-    costs. `canonical` is false for legal forms that must be rewritten before they can be laid into rows. `of_profiles`
-    tells of fields that only profiles have, which count as absent.
+    `items` counts all; `rows` has each table's rows without those of the items left out: `rejected` without valid ids
+    or too large, `untimely` outside of the allowed time. Attributes and texts that passed a limit were cut.
+    `inherited_bytes` sums over the accepted items the bytes of what they inherit (resource, scope, metric): what
+    repeating these for each item costs. `canonical` is false for legal forms that must be rewritten before they can be
+    laid into rows. `of_profiles` tells of fields that only profiles have, which count as absent.
     """
 
+    items: int
     rows: Mapping[str, int]
     rejected: int
     untimely: int
@@ -43,6 +44,10 @@ class Counts:
     inherited_bytes: int
     canonical: bool
     of_profiles: bool
+
+    @property
+    def accepted(self) -> int:
+        return self.items - self.rejected - self.untimely
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,7 @@ def count(message: Chunk, program: Program, limits: Words = UNLIMITED) -> Counts
     scanner.run()
     state = scanner.state.tolist()
     return Counts(
+        items=state[wire.ITEMS] + state[wire.REJECTED] + state[wire.UNTIMELY],
         rows=dict(zip(program.tables, scanner.counts.tolist(), strict=True)),
         rejected=state[wire.REJECTED],
         untimely=state[wire.UNTIMELY],

@@ -94,7 +94,7 @@ class Program:
 
     `places` puts the tables, in their order, into an arena of one row each that only counts; `children` lists (parent
     table, child table, parent's word), sorted; `checks` lists (table, word, length) of ids; `times` has for each table
-    (how, word, word); `spine` are the tables from the root to the items, and `items` those of the items.
+    (how, word, word); `spine` are the tables from the root to the items.
     """
 
     lut: Words
@@ -104,7 +104,6 @@ class Program:
     checks: Words
     times: Words
     spine: tuple[int, ...]
-    items: tuple[int, ...]
 
 
 def compile_program(root: Descriptor, *, items: Mapping[str, Item], wanted: Mapping[str, Sequence[str]]) -> Program:
@@ -127,7 +126,6 @@ def compile_program(root: Descriptor, *, items: Mapping[str, Item], wanted: Mapp
         checks=_checks(tables, items),
         times=np.array([_times(table, items.get(path)) for path, table in tables.items()], np.int64),
         spine=tuple(number for number, path in enumerate(tables) if compiler.leads_to_item(path)),
-        items=tuple(number for number, path in enumerate(tables) if path in items),
     )
 
 

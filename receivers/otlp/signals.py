@@ -34,31 +34,6 @@ MOST_REWRITTEN = 1 << 20  # nested messages: some hundred bytes each, once they 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """What admission needs to know of a request.
-
-    `items` counts all; of these `rejected` have no valid ids or are too large, and `untimely` lie outside of the time
-    that was allowed. `inherited_bytes` is what repeating resource, scope and metric for every item costs. A request
-    that is not `canonical`, or has untimely items, must pass `normalise` before it may be decoded. `rows` has the
-    accepted rows of each table of the program. `of_profiles` tells of fields that only profiles have.
-    """
-
-    items: int
-    rejected: int
-    untimely: int
-    cut_attributes: int
-    cut_texts: int
-    inherited_bytes: int
-    canonical: bool
-    of_profiles: bool
-    rows: Mapping[str, int]
-
-    @property
-    def accepted(self) -> int:
-        return self.items - self.rejected - self.untimely
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """One signal; `name` is its word in paths, folders and the ledger, `rejected` its field of partial_success."""
 
@@ -82,26 +57,15 @@ class Signal:
         """The path of its HTTP endpoint."""
         return f"/v1/{self.name}"
 
-    def scan(self, body: Chunk, limits: Limits = limits.DEFAULT, timely: tuple[int, int] = ANY_TIME) -> Scan:
+    def scan(self, body: Chunk, limits: Limits = limits.DEFAULT, timely: tuple[int, int] = ANY_TIME) -> Counts:
         """Check and count a request without decoding it. `timely` is in nanoseconds since the epoch.
+
+        One that is not canonical, or has untimely items, must pass `normalise` before it may be decoded.
 
         Raises:
             MalformedError: protobuf could not read it, or it is nested too deeply.
         """
-        program = self.program()
-        counts = scanner.count(body, program, limits.words(timely))
-        paths = list(program.tables)
-        return Scan(
-            items=sum(counts.rows[paths[number]] for number in program.items) + counts.rejected + counts.untimely,
-            rejected=counts.rejected,
-            untimely=counts.untimely,
-            cut_attributes=counts.cut_attributes,
-            cut_texts=counts.cut_texts,
-            inherited_bytes=counts.inherited_bytes,
-            canonical=counts.canonical,
-            of_profiles=counts.of_profiles,
-            rows=counts.rows,
-        )
+        return scanner.count(body, self.program(), limits.words(timely))
 
     def normalise(self, body: bytes, timely: tuple[int, int] = ANY_TIME) -> bytes:
         """The same request in canonical form, where nobody sees the items outside of `timely`.
@@ -110,16 +74,13 @@ class Signal:
             MalformedError: protobuf cannot read it.
             TooLargeError: it is not canonical, and too much to be rewritten.
         """
-        scan = self._counts(body, timely)
+        scan = self.scan(body, timely=timely)
         if not scan.canonical:
             body = self._rewritten(body)
-            scan = self._counts(body, timely)
+            scan = self.scan(body, timely=timely)
         if not scan.untimely:
             return body
         return scanner.without_untimely(body, self.program(), limits.DEFAULT.words(timely), scan.untimely)
-
-    def _counts(self, body: Chunk, timely: tuple[int, int]) -> Counts:
-        return scanner.count(body, self.program(), limits.DEFAULT.words(timely))
 
     def _rewritten(self, body: bytes) -> bytes:
         """The request as protobuf writes it, without unknown fields. It is made of objects on the way there."""
@@ -192,11 +153,12 @@ LOGS = Signal(
     batches=logs.batches,
 )
 SIGNALS = (TRACES, METRICS, LOGS)
+BY_NAME = {signal.name: signal for signal in SIGNALS}
 
 
 @cache
 def _program(name: str) -> Program:
-    signal = next(signal for signal in SIGNALS if signal.name == name)
+    signal = BY_NAME[name]
     return compile_program(cast("Descriptor", signal.request.DESCRIPTOR), items=signal.items, wanted=signal.wanted)
 
 

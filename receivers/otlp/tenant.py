@@ -7,7 +7,7 @@ there is none. Promised: nothing else is changed, and what was canonical stays s
                           └── length ──└─ length ─ here, before all others, and after what says so already is taken out
 """
 
-# ruff: noqa: PLR0917, PLR1714, PLR2004, SIM109 - kernels are plain integers; a varint's byte holds 7 bits
+# ruff: noqa: PLR0917, PLR2004 - kernels are plain integers; a varint's byte holds 7 bits
 
 from functools import lru_cache
 
@@ -17,8 +17,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from receivers.otlp.arrays import Bytes, as_array, frozen
 from receivers.otlp.jit import int64, kernel
 from receivers.otlp.memory import copy, equal
-from receivers.otlp.schema import FIXED32, FIXED64, LENGTH, VARINT
-from receivers.otlp.wire import MalformedError, long_varint
+from receivers.otlp.schema import LENGTH
+from receivers.otlp.wire import MalformedError, field_at
 
 KEY = b"andon.tenant"
 # The tag of field 1 with a length: resource_spans in a request, resource in there, attributes in there, and their keys.
@@ -26,24 +26,6 @@ FIRST = 1 << 3 | LENGTH
 HEAD_BYTES = 6  # a tag and a length
 _KEY: Bytes = frozen(np.frombuffer(KEY, np.uint8).copy())
 _NOTHING: Bytes = np.empty(0, np.uint8)
-
-
-@kernel
-def field_at(chunk: Bytes, pos: int, end: int) -> tuple[int, int, int]:
-    """(tag, where its payload begins, where it ends), the last negative where there is no whole field."""
-    tag, begin = long_varint(chunk, pos, end, 5)
-    if begin < 0:
-        return tag, begin, begin
-    wire, after = tag & 7, int64(-1)
-    if wire == LENGTH:
-        size, begin = long_varint(chunk, begin, end, 5)
-        after = begin + size if begin >= 0 and 0 <= size <= end - begin else after
-    elif wire == VARINT:
-        _, after = long_varint(chunk, begin, end, 10)
-    elif wire == FIXED64 or wire == FIXED32:
-        after = begin + (8 if wire == FIXED64 else 4)
-        after = after if after <= end else int64(-1)
-    return tag, begin, after
 
 
 @kernel

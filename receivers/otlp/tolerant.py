@@ -18,8 +18,13 @@ _POOL = DescriptorPool()
 
 def tolerant(message: type[Message]) -> type[Message]:
     """The twin of `message` that takes any bytes for text."""
-    _add(message.DESCRIPTOR.file)
-    return GetMessageClass(_POOL.FindMessageTypeByName(message.DESCRIPTOR.full_name))
+    return _twin(message.DESCRIPTOR.file, message.DESCRIPTOR.full_name)
+
+
+@cache
+def _twin(file: FileDescriptor, name: str) -> type[Message]:
+    _add(file)
+    return GetMessageClass(_POOL.FindMessageTypeByName(name))
 
 
 @cache

@@ -189,32 +189,38 @@ def cut_text(chunk: Bytes, pos: int, size: int, limit: int) -> int:
 
 
 @kernel
+def field_at(chunk: Bytes, pos: int, end: int) -> tuple[int, int, int]:
+    """(tag, where its payload begins, where it ends), the last negative where there is no whole field."""
+    tag, begin = long_varint(chunk, pos, end, 5)
+    if begin < 0:
+        return tag, begin, begin
+    wire, after = tag & 7, int64(-1)
+    if wire == LENGTH:
+        size, begin = long_varint(chunk, begin, end, 5)
+        after = begin + size if begin >= 0 and 0 <= size <= end - begin else after
+    elif wire == VARINT:
+        _, after = long_varint(chunk, begin, end, 10)
+    elif wire == FIXED64 or wire == FIXED32:
+        after = begin + (8 if wire == FIXED64 else 4)
+        after = after if after <= end else int64(-1)
+    return tag, begin, after
+
+
+@kernel
 def read_ahead(chunk: Bytes, lut: Words, pos: int, end: int, node: int, row: int, limits: Words, arena: Words) -> None:
     """Store the scalars and texts from `pos` to `end`, but none from further down, in `row`. Ends at what is wrong."""
     while pos < end:
-        tag, pos = long_varint(chunk, pos, end, 5)
+        tag, begin, pos = field_at(chunk, pos, end)
         if pos < 0:
             return
         step = lut[node * TAGS + tag] if 0 < tag < TAGS else int64(0)
-        wire, value, size = tag & 7, int64(0), int64(0)
-        if wire == LENGTH:
-            size, pos = long_varint(chunk, pos, end, 5)
-            if pos < 0 or size < 0 or size > end - pos:
-                return
-            value = cut_text(chunk, pos, size, limits[TEXT_BYTES]) << 32 | pos
-        elif wire == VARINT:
-            value, pos = long_varint(chunk, pos, end, 10)
-        elif wire == FIXED64 or wire == FIXED32:
-            size = int64(8 if wire == FIXED64 else 4)
-            if size > end - pos:
-                return
-            value = little_endian(chunk, pos, size)
-        else:
-            return
-        if pos < 0:
-            return
-        pos += size
         if step & STORE and step & 15 <= SLICE:
+            if tag & 7 == LENGTH:
+                value = cut_text(chunk, begin, pos - begin, limits[TEXT_BYTES]) << 32 | begin
+            elif tag & 7 == VARINT:
+                value, _ = long_varint(chunk, begin, end, 10)
+            else:
+                value = little_endian(chunk, begin, pos - begin)
             arena[row + (step >> COLUMN_AT & 255)] = value
 
 

@@ -2,24 +2,14 @@
 
 import random
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
-import pytest
 
 from fixtures.load import STORED, Sender
 from fixtures.programs import House, Program, eventually
 
 KILLS = 20
 COUNTED = "SELECT sum(Valid) AS valid FROM sli_slices"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def settled(house: House, sender: Sender) -> dict[str, dict[int, int]]:

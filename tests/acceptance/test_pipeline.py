@@ -4,7 +4,6 @@ import html
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,13 +23,6 @@ from processors.slo.documents import load_objectives
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 STORED = "SELECT count() AS n FROM otel_traces"
 COUNTED = "SELECT sum(Good) AS good, sum(Valid) AS valid FROM sli_slices"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 @pytest.fixture

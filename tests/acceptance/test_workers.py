@@ -2,14 +2,12 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import grpc
 import psutil
-import pytest
 
 from fixtures.programs import House, Program, eventually
 from fixtures.spans import FakeSpan, fresh
@@ -17,13 +15,6 @@ from fixtures.spans import FakeSpan, fresh
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 READY = "2 workers"
 STORED = "SELECT toUInt64(SpanAttributes['n']) AS n, count() AS times FROM otel_traces GROUP BY n"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 class Senders:
