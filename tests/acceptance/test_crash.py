@@ -5,23 +5,11 @@ import time
 
 import psutil
 
-from fixtures.load import STORED, Sender
+from fixtures.load import Sender, are_there_once, settled
 from fixtures.programs import House, Program, eventually
 
 KILLS = 20
 COUNTED = "SELECT sum(Valid) AS valid FROM sli_slices"
-
-
-def settled(house: House, sender: Sender) -> dict[str, dict[int, int]]:
-    """How often each number of each signal is stored, once all that was acknowledged is."""
-    stored: dict[str, dict[int, int]] = {}
-    for signal, sql in STORED.items():
-        stored[signal] = eventually(lambda sql=sql: times(house, sql), set(sender.acknowledged[signal]).issubset, 90)
-    return stored
-
-
-def times(house: House, sql: str) -> dict[int, int]:
-    return {row["n"]: row["times"] for row in house.query(sql)}
 
 
 def test_h10_twenty_kills_at_random_lose_nothing_and_store_nothing_twice(house: House) -> None:
@@ -34,16 +22,15 @@ def test_h10_twenty_kills_at_random_lose_nothing_and_store_nothing_twice(house: 
     programs["ingest"].wait_for_line("ingest     ")
     with Sender(house) as sender:
         for _ in range(KILLS):
-            before = sender.total
-            eventually(lambda seen=before: sender.total > seen + 20, timeout_s=60)
+            sender.more(20)
             time.sleep(chance.random())
             strike(house, programs, chance.choice(["clickhouse", "ingest", "worker", "worker"]), chance)
-        eventually(lambda: sender.total > before + 20, timeout_s=60)
+        sender.more(20)
     assert min(len(numbers) for numbers in sender.acknowledged.values()) > 100
     stored = settled(house, sender)
     assert programs["ingest"].stop() == 0
     stored = settled(house, sender)
-    assert {times for numbers in stored.values() for times in numbers.values()} == {1}
+    assert are_there_once(stored)
     assert house.query(COUNTED)[0]["valid"] == len(stored["traces"])
 
 
@@ -85,6 +72,6 @@ def test_h09_sixty_seconds_without_the_engine_lose_nothing(house: House) -> None
             engine.wait_for_line("clickhouse http")
         stored = settled(house, sender)
         eventually(lambda: 'class="banner"' not in house.page())
-    assert {times for numbers in stored.values() for times in numbers.values()} == {1}
+    assert are_there_once(stored)
     assert house.query(COUNTED)[0]["valid"] == len(stored["traces"])
     assert engine.stop() == 0
