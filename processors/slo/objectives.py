@@ -11,8 +11,9 @@ from typing import Any
 from processors.sla.documents import Agreement
 from processors.sli.indicator import Indicator
 from processors.slo.burn import BurnPair, BurnPolicy, default_policy
+from processors.slo.law import Counting, Law
 from processors.slo.openslo import BurnPolicyDocument, Document, InlineSli, Service, Sli, Slo
-from processors.slo.promise import IndicatorKey, Kind, Law, Promise, generation
+from processors.slo.promise import IndicatorKey, Kind, Promise, generation
 from processors.slo.windows import Calendar, Window
 
 
@@ -125,7 +126,7 @@ class _Draft:
             generation=generation([*key, window_content(self.window), self.law]),
             target=self.target,
             window=self.window,
-            law=self.law,
+            counting=Counting(law=self.law),
             burn=policy,
             slow=self.indicator.times,
         )

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from processors.slo.burn import BurnPolicy
+from processors.slo.law import Counting, Law
 from processors.slo.windows import Window
 
 GENERATION_DIGITS = 12
@@ -22,13 +23,6 @@ class Kind(StrEnum):
 
     SLO = "SLO"
     AGREEMENT = "Agreement"
-
-
-class Law(StrEnum):
-    """How delivery is counted."""
-
-    OCCURRENCES = "occurrences"
-    REQUEST_RATIO = "request_ratio"
 
 
 class IndicatorKey(NamedTuple):
@@ -60,9 +54,13 @@ class Promise:
     generation: str
     target: Fraction
     window: Window
-    law: Law
+    counting: Counting
     burn: BurnPolicy
     slow: bool = field(default=False)
+
+    @property
+    def law(self) -> Law:
+        return self.counting.law
 
     @property
     def key(self) -> PromiseKey:

@@ -9,7 +9,8 @@ import pytest
 from fixtures.promises import NOW
 from pipeline.errors import ConfigError
 from processors.slo.documents import load_objectives
-from processors.slo.promise import Kind, Law
+from processors.slo.law import Law
+from processors.slo.promise import Kind
 
 DOCUMENTS = """
 apiVersion: openslo/v1

@@ -10,8 +10,9 @@ import pytest
 from fixtures.promises import NOW
 from pipeline.errors import ConfigError, Problem
 from processors.slo.documents import load_objectives
+from processors.slo.law import Law
 from processors.slo.objectives import Objectives
-from processors.slo.promise import Kind, Law
+from processors.slo.promise import Kind
 from processors.slo.windows import Length, Rolling
 
 SERVICE = """
