@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.config import Config
-from processors.slo.openslo import Described, Document, Name, Number, Zone
+from processors.slo.fields import Name, Number, Zone
+from processors.slo.metadata import Described, Document
 from processors.slo.windows import Calendar, month
 
 

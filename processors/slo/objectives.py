@@ -4,17 +4,31 @@ In: documents that were found to be sound. Out: `Objectives`. Pure; documents ke
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
 from processors.sla.documents import Agreement
 from processors.sli.indicator import Indicator
-from processors.slo.burn import BurnPair, BurnPolicy, default_policy
+from processors.sli.selector import SpanSelector
+from processors.slo.alerts import BurnPolicyDocument
+from processors.slo.burn import BurnPolicy, default_policy
+from processors.slo.checks import slis
+from processors.slo.fields import length_of
+from processors.slo.indicators import InlineSli, Sli
 from processors.slo.law import Counting, Law
-from processors.slo.openslo import BurnPolicyDocument, Document, InlineSli, Service, Sli, Slo
+from processors.slo.metadata import Document
+from processors.slo.openslo import Objective, Service, Slo
+from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
 from processors.slo.promise import IndicatorKey, Kind, Promise, generation
+from processors.slo.thresholds import good_events, threshold_name
 from processors.slo.windows import Calendar, Window
+
+LAWS = {
+    "Occurrences": Law.OCCURRENCES,
+    "Timeslices": Law.TIMESLICES,
+    "RatioTimeslices": Law.RATIO_TIMESLICES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,32 +64,48 @@ class Written:
 def build(documents: Sequence[Written]) -> Objectives:
     """The objectives of documents whose references all hold."""
     models = [written.model for written in documents]
-    indicators = {indicator.name: indicator for indicator in map(to_indicator, slis(models))}
-    promises, warnings = _promises(models, indicators)
+    counted = {one.indicator.name: one for one in _counted(models)}
+    promises, warnings = _promises(models, {name: one.indicator for name, one in counted.items()})
     return Objectives(
         services=tuple(model for model in models if isinstance(model, Service)),
-        indicators=tuple(indicators.values()),
+        indicators=tuple(one.indicator for one in counted.values()),
         promises=promises,
-        definitions=tuple(_definitions(documents, indicators, promises)),
+        definitions=tuple(_definitions(documents, counted, promises)),
         warnings=warnings,
     )
 
 
-def slis(models: Sequence[Document]) -> Iterator[Sli | InlineSli]:
-    """Every indicator, wherever it is written."""
-    for model in models:
-        if isinstance(model, Sli):
-            yield model
-        if isinstance(model, Slo) and model.spec.indicator:
-            yield model.spec.indicator
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """An indicator, and the SLI it is, as one that was written by itself."""
+
+    indicator: Indicator
+    written_as: Mapping[str, Any]
+
+
+def _counted(models: Sequence[Document]) -> Iterator[Counted]:
+    """Every indicator that is counted: each ratio, and each threshold with each value that it is held against."""
+    by_name = {sli.name: sli for sli in slis(models)}
+    for sli in by_name.values():
+        if sli.spec.ratio_metric:
+            yield Counted(indicator=to_indicator(sli), written_as=_by_itself(sli))
+    for slo in models:
+        sli = by_name[indicator_name(slo)] if isinstance(slo, Slo) else None
+        if isinstance(slo, Slo) and sli and sli.spec.threshold_metric:
+            for objective in slo.spec.objectives:
+                yield threshold_indicator(sli, objective)
 
 
 def to_indicator(sli: Sli | InlineSli) -> Indicator:
     """The indicator of a document; whatever changes what it counts changes its generation."""
     metric = sli.spec.ratio_metric
+    assert metric is not None
+    assert metric.total is not None
     return Indicator(
         name=sli.name,
-        generation=generation(metric.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
+        generation=generation(
+            {key: _metric_content(part.selector) for key, part in metric.parts.items()}
+        ),
         valid=metric.total.selector,
         good=metric.good.selector if metric.good else None,
         bad=metric.bad.selector if metric.bad else None,
@@ -84,23 +114,63 @@ def to_indicator(sli: Sli | InlineSli) -> Indicator:
     )
 
 
+def _metric_content(selector: SpanSelector) -> dict[str, Any]:
+    """What is counted, however it was written."""
+    spec = selector.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"metricSource": {"type": "andon", "spec": spec}}
+
+
+def threshold_indicator(sli: Sli | InlineSli, objective: Objective) -> Counted:
+    """A thresholdMetric held against the value of an objective, as the ratio that it is."""
+    metric, op, value = sli.spec.threshold_metric, objective.op, objective.value
+    assert metric is not None
+    assert op is not None
+    assert value is not None
+    good = {"metricSource": {"type": "andon", "spec": good_events(metric.selector, op, value)}}
+    total = metric.model_dump(by_alias=True, exclude_unset=True)
+    content = _by_itself(sli)
+    content["spec"] = {"ratioMetric": {"good": good, "total": total}}
+    indicator = to_indicator(Sli.model_validate(content))
+    return Counted(indicator=replace(indicator, name=threshold_name(sli.name, op, value)), written_as=content)
+
+
+def _by_itself(sli: Sli | InlineSli) -> dict[str, Any]:
+    """An SLI as a document, wherever it was written."""
+    content = sli.model_dump(by_alias=True, exclude_unset=True)
+    return {**content, "apiVersion": "openslo/v1", "kind": "SLI"}
+
+
+def indicator_name(slo: Slo) -> str:
+    """The name of the SLI that an SLO is about."""
+    return slo.spec.indicator.name if slo.spec.indicator else str(slo.spec.indicator_ref)
+
+
 def _promises(
     models: Sequence[Document], indicators: Mapping[str, Indicator]
 ) -> tuple[tuple[Promise, ...], tuple[str, ...]]:
-    policies = {
-        name: model.spec for model in models if isinstance(model, BurnPolicyDocument) for name in model.spec.slo_refs
-    }
+    policies = {name: model for model in models if isinstance(model, BurnPolicyDocument) for name in model.spec.slo_refs}
+    alerts = Alerts(models)
     promises: list[Promise] = []
     warnings: list[str] = []
     for draft in _drafts(models, indicators):
+        own = tuple(alerts.of(draft.document)) if isinstance(draft.document, Slo) else ()
         policy, bent = default_policy(draft.target, draft.window.nominal_s)
-        if draft.kind is Kind.SLO and draft.document in policies:
-            spec = policies[draft.document]
-            pairs = (BurnPair(long=pair.long, short=pair.short, threshold=pair.threshold) for pair in spec.pairs)
-            policy, bent = BurnPolicy(pairs=tuple(pairs), minimum_bad=spec.minimum_bad), ()
+        if own:
+            policy, bent = alert_policy(own, draft.counting.slice_s if draft.counting.by_slices else 0), ()
+        elif isinstance(draft.document, Slo) and draft.document.name in policies:
+            policy, bent = burn_policy(policies[draft.document.name]), ()
         promises.append(draft.promise(policy))
-        warnings += [f"{draft.kind} {draft.name}: {text}" for text in bent]
-    return tuple(promises), tuple(warnings)
+        warnings += [f"{draft.kind} {draft.name}: {text}" for text in (*bent, *_unheeded(own))]
+    return tuple(promises), tuple(dict.fromkeys(warnings))
+
+
+def _unheeded(alerts: Sequence[Alert]) -> Iterator[str]:
+    """What an alert policy asks for that comes about in another way."""
+    for alert in alerts:
+        condition = alert.condition.condition
+        if condition.alert_after.count:
+            short = short_window(condition.lookback_window)
+            yield f"{alert.policy}: alertAfter {condition.alert_after} is not waited for: the short window, {short}, is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +178,13 @@ class _Draft:
     """A promise before its burn policy."""
 
     kind: Kind
-    document: str
+    document: Document
     name: str
     service: str
     indicator: Indicator
     target: Fraction
     window: Window
-    law: Law
+    counting: Counting
 
     def promise(self, policy: BurnPolicy) -> Promise:
         key = IndicatorKey(self.indicator.name, self.indicator.generation)
@@ -123,10 +193,10 @@ class _Draft:
             name=self.name,
             service=self.service,
             indicator=key,
-            generation=generation([*key, window_content(self.window), self.law]),
+            generation=generation([*key, window_content(self.window), *counting_content(self.counting)]),
             target=self.target,
             window=self.window,
-            counting=Counting(law=self.law),
+            counting=self.counting,
             burn=policy,
             slow=self.indicator.times,
         )
@@ -135,31 +205,58 @@ class _Draft:
 def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> Iterator[_Draft]:
     for model in models:
         if isinstance(model, Slo):
-            reference = model.spec.indicator.name if model.spec.indicator else str(model.spec.indicator_ref)
             for number, objective in enumerate(model.spec.objectives, 1):
                 yield _Draft(
                     kind=Kind.SLO,
-                    document=model.name,
+                    document=model,
                     name=model.name if len(model.spec.objectives) == 1 else f"{model.name}/{number}",
                     service=model.spec.service,
-                    indicator=indicators[reference],
+                    indicator=indicators[_counted_as(model, objective, indicators)],
                     target=objective.ratio,
                     window=model.spec.window,
-                    law=Law.OCCURRENCES,
+                    counting=counting_of(model, objective),
                 )
         if isinstance(model, Agreement):
             for promised in model.spec.objectives:
                 alone = len(model.spec.objectives) == 1
                 yield _Draft(
                     kind=Kind.AGREEMENT,
-                    document=model.name,
+                    document=model,
                     name=model.name if alone else f"{model.name}/{promised.indicator_ref}",
                     service=model.spec.service,
                     indicator=indicators[promised.indicator_ref],
                     target=promised.target,
                     window=model.spec.window,
-                    law=Law(model.spec.law),
+                    counting=Counting(law=Law(model.spec.law)),
                 )
+
+
+def _counted_as(slo: Slo, objective: Objective, indicators: Mapping[str, Indicator]) -> str:
+    """The name of the indicator that an objective is about."""
+    name = indicator_name(slo)
+    if name in indicators or objective.op is None or objective.value is None:
+        return name
+    return threshold_name(name, objective.op, objective.value)
+
+
+def counting_of(slo: Slo, objective: Objective) -> Counting:
+    """How an objective of an SLO is counted."""
+    law = LAWS[slo.spec.budgeting_method]
+    if law is Law.OCCURRENCES:
+        return Counting(law=law)
+    seconds = length_of(objective.time_slice_window or 1).seconds
+    return Counting(law=law, slice_s=seconds, slice_target=objective.time_slice_target or Fraction(1))
+
+
+def counting_content(counting: Counting) -> list[Any]:
+    """A law as JSON knows it, and its parameters where they are not the usual ones."""
+    usual = Counting(law=counting.law)
+    parameters = {
+        field.name: str(getattr(counting, field.name))
+        for field in fields(counting)
+        if getattr(counting, field.name) != getattr(usual, field.name)
+    }
+    return [counting.law, parameters] if parameters else [counting.law]
 
 
 def window_content(window: Window) -> dict[str, str]:
@@ -170,9 +267,9 @@ def window_content(window: Window) -> dict[str, str]:
 
 
 def _definitions(
-    documents: Sequence[Written], indicators: Mapping[str, Indicator], promises: Sequence[Promise]
+    documents: Sequence[Written], counted: Mapping[str, Counted], promises: Sequence[Promise]
 ) -> Iterator[Definition]:
-    """One definition per document, and one per indicator written inside an SLO."""
+    """One definition per document, and one per indicator that is counted and no document by itself."""
     generations = _document_generations(promises)
     for written in documents:
         model, content = written.model, written.content
@@ -181,26 +278,26 @@ def _definitions(
         yield Definition(
             kind=kind,
             name=model.name,
-            generation=_generation_of(model, content, indicators, generations),
+            generation=_generation_of(model, content, counted, generations),
             service=model.name if isinstance(model, Service) else service,
             content=content,
         )
-        if isinstance(model, Slo) and model.spec.indicator:
-            inline = model.spec.indicator.name
-            inner = {"apiVersion": content["apiVersion"], "kind": "SLI", **content["spec"]["indicator"]}
+    documented = {written.model.name for written in documents if isinstance(written.model, Sli)}
+    for name, one in counted.items():
+        if name not in documented:
             yield Definition(
-                kind="SLI", name=inline, generation=indicators[inline].generation, service="", content=inner
+                kind="SLI", name=name, generation=one.indicator.generation, service="", content=one.written_as
             )
 
 
 def _generation_of(
     model: Document,
     content: Mapping[str, Any],
-    indicators: Mapping[str, Indicator],
+    counted: Mapping[str, Counted],
     generations: Mapping[tuple[Kind, str], str],
 ) -> str:
-    if isinstance(model, Sli):
-        return indicators[model.name].generation
+    if isinstance(model, Sli) and model.name in counted:
+        return counted[model.name].indicator.generation
     if isinstance(model, Slo):
         return generations[Kind.SLO, model.name]
     if isinstance(model, Agreement):
