@@ -72,7 +72,8 @@ def test_another_zone_is_another_generation(tmp_path: Path) -> None:
         ("indicatorRef: checkout-good", "indicatorRef: x", "spec.objectives[0].indicatorRef", "the name of an SLI"),
         ("Europe/Paris", "Europe/Atlantis", "spec.timeZone", "an IANA time zone"),
         ("month", "year", "spec.period", "'month'"),
-        ("request_ratio", "downtime_minutes", "spec.law", "'request_ratio'"),
+        ("request_ratio", "downtime", "spec.law", "'request_ratio'"),
+        ("law: request_ratio", "law: downtime_minutes", "spec.law", "either errorRate"),
         ("0.995", "1", "spec.objectives[0].target", "a target below 1"),
         (
             "[{indicatorRef: checkout-good, target: 0.995}]",
