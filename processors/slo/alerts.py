@@ -16,7 +16,7 @@ from processors.slo.windows import UNIT_S, Length
 NO_WAIT = Length(0, "m")
 
 
-class Condition(Config):
+class BurnCondition(Config):
     """From which burn rate, over which window, there is something to tell."""
 
     kind: Literal["burnrate"] = "burnrate"
@@ -30,7 +30,7 @@ class AlertConditionSpec(Described):
     """A condition and how bad it is."""
 
     severity: str
-    condition: Condition
+    condition: BurnCondition
 
 
 class AlertCondition(Document):

@@ -15,7 +15,7 @@ from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
 from processors.sli.selector import SpanSelector
-from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnPolicyDocument, Condition
+from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnCondition, BurnPolicyDocument
 from processors.slo.budget import max_burn_rate
 from processors.slo.fields import length_of
 from processors.slo.grid import MINUTE_S
@@ -72,7 +72,7 @@ class Folder:
             name: one for one in parsed if isinstance(one.model, BurnPolicyDocument) for name in one.model.spec.slo_refs
         }
         self.data_sources = {model.name: model.spec.type for model in models if isinstance(model, DataSource)}
-        self._slis = {sli.name: sli.spec for sli in slis(models)}
+        self.slis = {sli.name: sli.spec for sli in slis(models)}
         self._sources = {id(one.model): one.source for one in parsed}
         self._names: dict[str, list[str]] = {}
         for source in sources:
@@ -90,7 +90,7 @@ class Folder:
 
     def sli_of(self, slo: Slo) -> SliSpec | None:
         """What an SLO is about, if that is sound."""
-        return slo.spec.indicator.spec if slo.spec.indicator else self._slis.get(str(slo.spec.indicator_ref))
+        return slo.spec.indicator.spec if slo.spec.indicator else self.slis.get(str(slo.spec.indicator_ref))
 
     def source_of(self, model: Document) -> Source:
         return self._sources[id(model)]
@@ -310,7 +310,7 @@ def _check_alerts(source: Source, slo: Slo, folder: Folder) -> Iterator[Problem]
         yield from _check_alert(folder.source_of(alert.document), alert.condition.condition, alert.path, slo)
 
 
-def _check_alert(source: Source, condition: Condition, path: Place, slo: Slo) -> Iterator[Problem]:
+def _check_alert(source: Source, condition: BurnCondition, path: Place, slo: Slo) -> Iterator[Problem]:
     yield from _check_burn_rate(source, (*path, "threshold"), condition.threshold, slo)
     lookback = condition.lookback_window
     if lookback.unit not in UNIT_S:
@@ -348,7 +348,7 @@ def _check_policy(source: Source, policy: AlertPolicySpec, path: Place, folder: 
             yield from folder.check(source, place, "AlertNotificationTarget")
 
 
-def _check_condition(source: Source, condition: Condition, path: Place) -> Iterator[Problem]:
+def _check_condition(source: Source, condition: BurnCondition, path: Place) -> Iterator[Problem]:
     if condition.op in {"lt", "lte"}:
         hint = f"{condition.op} would alert as long as all is well (the example in OpenSLO's own text has it wrong)"
         yield source.problem((*path, "op"), expected="gte or gt: a high burn rate is what to tell", hint=hint)
@@ -370,15 +370,33 @@ def _check_fits(source: Source, path: Place, length: Length, slo: Slo) -> Iterat
 
 
 def _check_agreement(source: Source, agreement: Agreement, folder: Folder) -> Iterator[Problem]:
+    spec = agreement.spec
     yield from folder.check(source, ("spec", "service"), "Service")
+    for index in range(len(spec.components)):
+        yield from folder.check(source, ("spec", "components", index), "Service")
+    for index in range(len(spec.exclusions)):
+        yield from folder.check(source, ("spec", "exclusions", index), "Exclusion")
+    if spec.service_hours is not None:
+        yield from folder.check(source, ("spec", "serviceHours"), "ServiceCalendar")
     seen: set[str] = set()
-    for index, objective in enumerate(agreement.spec.objectives):
+    for index, objective in enumerate(spec.promised):
         path: Place = ("spec", "objectives", index)
+        if objective.indicator_ref is None:
+            continue
         yield from folder.check(source, (*path, "indicatorRef"), "SLI")
         yield from _check_target(source, (*path, "target"), objective.target)
+        yield from _check_ratio(source, (*path, "indicatorRef"), objective.indicator_ref, folder)
         if objective.indicator_ref in seen:
             yield source.problem((*path, "indicatorRef"), expected="each indicator once in an agreement")
         seen.add(objective.indicator_ref)
+
+
+def _check_ratio(source: Source, path: Place, name: str, folder: Folder) -> Iterator[Problem]:
+    """An agreement has no `op` and no `value`."""
+    sli = folder.slis.get(name)
+    if sli is not None and sli.threshold_metric is not None:
+        hint = "an agreement says no value that a thresholdMetric could be compared with"
+        yield source.problem(path, expected="the name of an SLI with a ratioMetric", hint=hint)
 
 
 def _check_burn_policy(source: Source, policy: BurnPolicyDocument, folder: Folder) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.config import MISSING, ConfigT, load, nearest, one_problem
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
-from processors.sla.documents import Agreement
+from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
 from processors.slo import v2alpha
 from processors.slo.alerts import AlertCondition, AlertNotificationTarget, AlertPolicy, BurnPolicyDocument
 from processors.slo.checks import Parsed, check
@@ -29,6 +29,8 @@ KINDS: dict[tuple[str, str], type[Document]] = {
     (OPENSLO, "AlertCondition"): AlertCondition,
     (OPENSLO, "AlertNotificationTarget"): AlertNotificationTarget,
     (ANDON, "Agreement"): Agreement,
+    (ANDON, "ServiceCalendar"): ServiceCalendar,
+    (ANDON, "Exclusion"): ExclusionDocument,
     (ANDON, "BurnPolicy"): BurnPolicyDocument,
 }
 VERSIONS = tuple(dict.fromkeys(version for version, _ in KINDS))
@@ -103,7 +105,9 @@ def _model(source: Source) -> tuple[type[Document] | None, list[Problem]]:
         return KINDS[version, kind], []
     if version not in VERSIONS:
         hint = nearest(str(version), [*VERSIONS, v2alpha.VERSION])
-        return None, [source.problem(("apiVersion",), expected=f"{', '.join(VERSIONS)} or {v2alpha.VERSION}", hint=hint)]
+        return None, [
+            source.problem(("apiVersion",), expected=f"{', '.join(VERSIONS)} or {v2alpha.VERSION}", hint=hint)
+        ]
     return None, [_wrong_kind(source, version, kind)]
 
 

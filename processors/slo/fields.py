@@ -1,7 +1,7 @@
 """The kinds of values that documents are made of: names, numbers, lengths, zones, and what a slip in one is told.
 
-In: a value as YAML gives it. Out: the value, exact, or `ValueError` saying what stands there when it is right. Each type
-carries its JSON schema, so that editors complete and check it, and gives back what was written.
+In: a value as YAML gives it. Out: the value, exact, or `ValueError` saying what stands there when it is right. Each
+type carries its JSON schema, so that editors complete and check it, and gives back what was written.
 """
 
 import math
@@ -144,7 +144,9 @@ _LENGTH_WORDS = "a whole number and a unit: m minute, h hour, d day, w week, M m
 Name = Annotated[
     str,
     BeforeValidator(parse_name),
-    _schema(type="string", pattern=f"^{NAME.pattern}$", description="lower-case letters, digits and dashes, at most 63"),
+    _schema(
+        type="string", pattern=f"^{NAME.pattern}$", description="lower-case letters, digits and dashes, at most 63"
+    ),
 ]
 Number = Annotated[
     Fraction, BeforeValidator(parse_number), PlainSerializer(number_written), _schema(type="number", examples=[0.999])

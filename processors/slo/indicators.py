@@ -48,7 +48,7 @@ def parse_selector(value: object, info: ValidationInfo) -> SpanSelector | Mappin
     if info.data.get("type") == ANDON:
         return SpanSelector.model_validate(value, context=info.context)
     if not isinstance(value, Mapping):
-        raise ValueError("a mapping: what to count")
+        raise ValueError("a mapping: what to count")  # noqa: TRY004 - pydantic takes ValueErrors
     return value
 
 

@@ -1,6 +1,6 @@
 """What every document has: a kind, a name, and words for people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -47,3 +47,14 @@ def one_of(**given: Any) -> bool:
 def either(*keys: str) -> Any:
     """The JSON schema of a mapping that has exactly one of `keys`."""
     return {"oneOf": [{"required": [key]} for key in keys]}
+
+
+def or_else(short: Mapping[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """Makes the JSON schema of a mapping that of the mapping or of its short form."""
+
+    def extend(schema: dict[str, Any]) -> None:
+        whole = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [short, whole]
+
+    return extend

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from processors.sla.documents import Agreement
+from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
 from processors.sli.indicator import Indicator
 from processors.sli.selector import SpanSelector
 from processors.slo.alerts import BurnPolicyDocument
@@ -17,10 +17,10 @@ from processors.slo.checks import slis
 from processors.slo.fields import length_of
 from processors.slo.indicators import InlineSli, Sli
 from processors.slo.law import Counting, Law
-from processors.slo.metadata import Document
+from processors.slo.metadata import Described, Document
 from processors.slo.openslo import Objective, Service, Slo
 from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
-from processors.slo.promise import IndicatorKey, Kind, Promise, generation
+from processors.slo.promise import IndicatorKey, Kind, Promise, canonical, generation
 from processors.slo.thresholds import good_events, threshold_name
 from processors.slo.windows import Calendar, Window
 
@@ -43,6 +43,18 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alerting:
+    """Whom an alert policy of an SLO tells of what, in the words of its targets."""
+
+    slo: str
+    policy: str
+    severity: str
+    no_data: bool
+    resolved: bool
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Objectives:
     """All that a folder of documents promises. `warnings` say where what was asked for had to be bent."""
 
@@ -50,7 +62,25 @@ class Objectives:
     indicators: tuple[Indicator, ...]
     promises: tuple[Promise, ...]
     definitions: tuple[Definition, ...]
+    agreements: tuple[Agreement, ...] = ()
+    calendars: tuple[ServiceCalendar, ...] = ()
+    exclusions: tuple[ExclusionDocument, ...] = ()
+    alerting: tuple[Alerting, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def agreement_of(self, promise: Promise) -> Agreement | None:
+        """The agreement that a promise is an objective of."""
+        names = {agreement.name: agreement for agreement in self.agreements}
+        return names.get(promise.document) if promise.kind is Kind.AGREEMENT else None
+
+    def calendar_of(self, agreement: Agreement) -> ServiceCalendar | None:
+        """The hours in which an agreement owes service; None: always."""
+        return next((one for one in self.calendars if one.name == agreement.spec.service_hours), None)
+
+    def exclusions_of(self, agreement: Agreement) -> tuple[ExclusionDocument, ...]:
+        """What an agreement does not hold against the provider, in the order it names it."""
+        names = {exclusion.name: exclusion for exclusion in self.exclusions}
+        return tuple(names[name] for name in agreement.spec.exclusions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +101,26 @@ def build(documents: Sequence[Written]) -> Objectives:
         indicators=tuple(one.indicator for one in counted.values()),
         promises=promises,
         definitions=tuple(_definitions(documents, counted, promises)),
+        agreements=tuple(model for model in models if isinstance(model, Agreement)),
+        calendars=tuple(model for model in models if isinstance(model, ServiceCalendar)),
+        exclusions=tuple(model for model in models if isinstance(model, ExclusionDocument)),
+        alerting=tuple(_alerting(models)),
         warnings=warnings,
     )
+
+
+def _alerting(models: Sequence[Document]) -> Iterator[Alerting]:
+    alerts = Alerts(models)
+    for slo in models:
+        for alert in alerts.of(slo) if isinstance(slo, Slo) else ():
+            yield Alerting(
+                slo=slo.name,
+                policy=alert.policy,
+                severity=alert.condition.severity,
+                no_data=alert.spec.alert_when_no_data,
+                resolved=alert.spec.alert_when_resolved,
+                targets=alert.targets,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +138,9 @@ def _counted(models: Sequence[Document]) -> Iterator[Counted]:
         if sli.spec.ratio_metric:
             yield Counted(indicator=to_indicator(sli), written_as=_by_itself(sli))
     for slo in models:
-        sli = by_name[indicator_name(slo)] if isinstance(slo, Slo) else None
-        if isinstance(slo, Slo) and sli and sli.spec.threshold_metric:
+        if isinstance(slo, Slo) and by_name[indicator_name(slo)].spec.threshold_metric:
             for objective in slo.spec.objectives:
-                yield threshold_indicator(sli, objective)
+                yield threshold_indicator(by_name[indicator_name(slo)], objective)
 
 
 def to_indicator(sli: Sli | InlineSli) -> Indicator:
@@ -103,9 +150,7 @@ def to_indicator(sli: Sli | InlineSli) -> Indicator:
     assert metric.total is not None
     return Indicator(
         name=sli.name,
-        generation=generation(
-            {key: _metric_content(part.selector) for key, part in metric.parts.items()}
-        ),
+        generation=generation({key: _metric_content(part.selector) for key, part in metric.parts.items()}),
         valid=metric.total.selector,
         good=metric.good.selector if metric.good else None,
         bad=metric.bad.selector if metric.bad else None,
@@ -148,7 +193,9 @@ def indicator_name(slo: Slo) -> str:
 def _promises(
     models: Sequence[Document], indicators: Mapping[str, Indicator]
 ) -> tuple[tuple[Promise, ...], tuple[str, ...]]:
-    policies = {name: model for model in models if isinstance(model, BurnPolicyDocument) for name in model.spec.slo_refs}
+    policies = {
+        name: model for model in models if isinstance(model, BurnPolicyDocument) for name in model.spec.slo_refs
+    }
     alerts = Alerts(models)
     promises: list[Promise] = []
     warnings: list[str] = []
@@ -185,6 +232,7 @@ class _Draft:
     target: Fraction
     window: Window
     counting: Counting
+    outside: Mapping[str, Any]
 
     def promise(self, policy: BurnPolicy) -> Promise:
         key = IndicatorKey(self.indicator.name, self.indicator.generation)
@@ -193,7 +241,9 @@ class _Draft:
             name=self.name,
             service=self.service,
             indicator=key,
-            generation=generation([*key, window_content(self.window), *counting_content(self.counting)]),
+            generation=generation(
+                [*key, window_content(self.window), *counting_content(self.counting), *filter(None, [self.outside])]
+            ),
             target=self.target,
             window=self.window,
             counting=self.counting,
@@ -215,20 +265,41 @@ def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> 
                     target=objective.ratio,
                     window=model.spec.window,
                     counting=counting_of(model, objective),
+                    outside={},
                 )
         if isinstance(model, Agreement):
+            outside = _outside(model, models)
             for promised in model.spec.objectives:
-                alone = len(model.spec.objectives) == 1
                 yield _Draft(
                     kind=Kind.AGREEMENT,
                     document=model,
-                    name=model.name if alone else f"{model.name}/{promised.indicator_ref}",
+                    name=model.promise_name(promised),
                     service=model.spec.service,
                     indicator=indicators[promised.indicator_ref],
                     target=promised.target,
                     window=model.spec.window,
-                    counting=Counting(law=Law(model.spec.law)),
+                    counting=model.spec.counting,
+                    outside=outside,
                 )
+
+
+def _outside(agreement: Agreement, models: Sequence[Document]) -> dict[str, Any]:
+    """What an agreement does not count by its calendar and exclusions, as JSON knows it; words for people left out."""
+    content: dict[str, Any] = {}
+    named = agreement.spec.exclusions
+    for model in models:
+        if isinstance(model, ServiceCalendar) and model.name == agreement.spec.service_hours:
+            content["calendar"] = _spec_content(model.spec)
+        if isinstance(model, ExclusionDocument) and model.spec.effect != "count" and model.name in named:
+            content.setdefault("exclusions", []).append(_spec_content(model.spec))
+    if "exclusions" in content:
+        content["exclusions"].sort(key=canonical)
+    return content
+
+
+def _spec_content(spec: Described) -> dict[str, Any]:
+    words = {"description", "category", "reason", "author"}
+    return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=words)
 
 
 def _counted_as(slo: Slo, objective: Objective, indicators: Mapping[str, Indicator]) -> str:
@@ -301,7 +372,7 @@ def _generation_of(
     if isinstance(model, Slo):
         return generations[Kind.SLO, model.name]
     if isinstance(model, Agreement):
-        return generations[Kind.AGREEMENT, model.name]
+        return generations.get((Kind.AGREEMENT, model.name), generation(content))
     return generation(content)
 
 
@@ -309,7 +380,7 @@ def _document_generations(promises: Sequence[Promise]) -> dict[tuple[Kind, str],
     """A document's generation is that of its promises, or follows from them where they differ."""
     found: dict[tuple[Kind, str], list[str]] = {}
     for promise in promises:
-        each = found.setdefault((promise.kind, promise.name.partition("/")[0]), [])
+        each = found.setdefault((promise.kind, promise.document), [])
         if promise.generation not in each:
             each.append(promise.generation)
     return {document: each[0] if len(each) == 1 else generation(each) for document, each in found.items()}

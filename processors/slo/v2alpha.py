@@ -95,10 +95,11 @@ def _moved(value: Any, old: Path_, new: Path_, moves: dict[Path_, Path_]) -> Any
         return value
     if old and old[-1] in METRICS:
         return _moved_metric(value, old, new, moves)
-    return {
-        RENAMED.get(key, key): _moved(item, (*old, key), (*new, RENAMED.get(key, key)), moves)
-        for key, item in value.items()
-    }
+    return {_in_v1(key): _moved(item, (*old, key), (*new, _in_v1(key)), moves) for key, item in value.items()}
+
+
+def _in_v1(key: str) -> str:
+    return RENAMED.get(key, key)
 
 
 def _moved_metric(metric: dict[str, Any], old: Path_, new: Path_, moves: dict[Path_, Path_]) -> dict[str, Any]:

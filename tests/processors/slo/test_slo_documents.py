@@ -248,7 +248,13 @@ spec: {service: checkout, period: month, law: request_ratio, objectives: [{indic
 @pytest.mark.parametrize(
     ("document", "old", "new", "path", "words"),
     [
-        (SLI, "ratioMetric:", "thresholdMetric: {}\n  ratioMetric:", "spec.thresholdMetric.metricSource", "a value here"),
+        (
+            SLI,
+            "ratioMetric:",
+            "thresholdMetric: {}\n  ratioMetric:",
+            "spec.thresholdMetric.metricSource",
+            "a value here",
+        ),
         (SLI, "counter: true", "raw: {}", "spec.ratioMetric.raw.metricSource", "a value here"),
         (SLI, "counter: true", "counter: false", "spec.ratioMetric.counter", "true, or no counter at all"),
         (SLI, "type: andon, spec: {where: {outcome", "type: prometheus, spec: {where: {outcome", None, "andon"),
@@ -257,7 +263,13 @@ spec: {service: checkout, period: month, law: request_ratio, objectives: [{indic
         (SLO, "{target:", "{indicatorRef: checkout-good, target:", "spec.objectives[0].indicatorRef", "not supported"),
         (SLO, "{target:", "{op: lte, target:", "spec.objectives[0].op", "beside a ratioMetric"),
         (SLO, "{target:", "{value: 3, target:", "spec.objectives[0].value", "beside a ratioMetric"),
-        (SLO, "{target:", "{timeSliceWindow: 5m, target:", "spec.objectives[0].timeSliceWindow", "Occurrences has none"),
+        (
+            SLO,
+            "{target:",
+            "{timeSliceWindow: 5m, target:",
+            "spec.objectives[0].timeSliceWindow",
+            "Occurrences has none",
+        ),
         (SLO, "duration: 30d", "duration: 1M", "spec.timeWindow[0]", "h, d or w"),
         (SLO, "isRolling: true", "isRolling: false", "spec.timeWindow[0]", "calendar"),
         (SLO, "30d", "30D", "spec.timeWindow[0].duration", "a length such as 30d"),
@@ -288,7 +300,7 @@ def test_what_is_not_understood_is_refused(
         ("short: 5m", "short: 1h", "spec.pairs[0]", "shorter"),
         ("long: 1h", "long: 31d", "spec.pairs[0].long", "no longer than"),
         ("14.4", "0", "spec.pairs[0].threshold", "above 0"),
-        ("minimumBad: 3", "minimumBad: 0", "spec.minimumBad", "greater than or equal to 1"),
+        ("minimumBad: 3", "minimumBad: 0", "spec.minimumBad", "at least 1"),
         ("[checkout-works]", "[checkout-works, checkout-works]", "spec.sloRefs[1]", "one BurnPolicy per SLO"),
     ],
 )
