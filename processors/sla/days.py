@@ -4,7 +4,6 @@ In: a country and a part of it, as ISO 3166 codes, and dates of one's own. Out: 
 working days lie before one. Monday to Friday are working days unless they are off.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -62,8 +61,3 @@ def working_days_before(day: date, count: int, off: DaysOff) -> date:
         day -= ONE_DAY
         count -= day.weekday() < SATURDAY and day not in off
     return day
-
-
-def as_texts(days: Sequence[date]) -> list[str]:
-    """Dates as JSON knows them."""
-    return [day.isoformat() for day in sorted(days)]

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from pipeline.config import Config, DurationNs
-from processors.sla.days import check_country
+from processors.sla.days import DaysOff, check_country
 from processors.sla.fields import (
     Currency,
     Day,
@@ -176,7 +176,7 @@ class ObjectiveField(Config):
     """What is promised: availability by an indicator, or how soon people answer or restore in an incident."""
 
     type: Literal["availability", "time_to_restore", "response"] = "availability"
-    target: Number = Fraction(1)
+    target: Number | None = None
     indicator_ref: Name | None = Field(None, alias="indicatorRef")
     within: DurationNs | None = None
     of: list[Literal["minor", "major", "critical"]] = Field([], max_length=3)
@@ -184,13 +184,13 @@ class ObjectiveField(Config):
     @model_validator(mode="after")
     def _is_whole(self) -> "ObjectiveField":
         if self.type == "availability":
-            if self.indicator_ref is None or "target" not in self.model_fields_set:
+            if self.indicator_ref is None or self.target is None:
                 raise ValueError("an indicatorRef and a target")
             if self.within is not None or self.of:
                 raise ValueError("no within and no of for availability: they are about incidents")
         elif self.within is None or self.indicator_ref is not None:
             raise ValueError(f"within, and no indicatorRef, for {self.type}: it is about incidents")
-        elif not 0 < self.target <= 1 or self.within <= 0:
+        elif not 0 < (1 if self.target is None else self.target) <= 1 or self.within <= 0:
             raise ValueError("within above 0, and as target a share of the incidents above 0 and up to 1")
         return self
 
@@ -278,7 +278,7 @@ def parse_claim(value: object) -> Length | Literal["endOfSecondCycle"]:
     raise ValueError(f"days such as 30d, or {END_OF_SECOND_CYCLE}")
 
 
-ClaimWithin = Annotated[
+Claim = Annotated[
     Length | Literal["endOfSecondCycle"],
     BeforeValidator(parse_claim),
     PlainSerializer(str),
@@ -300,7 +300,7 @@ class CreditsField(Config):
     tiers: Annotated[list[TierField], AfterValidator(check_tiers)] = Field(min_length=1, max_length=20)
     cap: Share = Fraction(1)
     minimum_payout: Money | None = Field(None, alias="minimumPayout")
-    claim_within: ClaimWithin | None = Field(None, alias="claimWithin", validate_default=False)
+    claim_within: Claim | None = Field(None, alias="claimWithin")
     bonuses: Annotated[list[BonusField], AfterValidator(check_bonuses)] = Field([], max_length=20)
 
     @model_validator(mode="after")
@@ -351,13 +351,17 @@ class AgreementSpec(Described):
     @property
     def objectives(self) -> tuple[Availability, ...]:
         """What is promised by indicators; `promised` has all, in the order and at the places in which they stand."""
-        return tuple(Availability(each.indicator_ref, each.target) for each in self.promised if each.indicator_ref)
+        return tuple(
+            Availability(each.indicator_ref, each.target)
+            for each in self.promised
+            if each.indicator_ref is not None and each.target is not None
+        )
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
         """What is promised about incidents."""
         return tuple(
-            Reaction(each.type, each.within, tuple(each.of), each.target)
+            Reaction(each.type, each.within, tuple(each.of), Fraction(1) if each.target is None else each.target)
             for each in self.promised
             if each.type != "availability" and each.within
         )
@@ -390,6 +394,11 @@ class HolidaySet(Config):
         if self.country is not None:
             check_country(self.country, self.subdivision)
         return self
+
+    @property
+    def off(self) -> DaysOff:
+        """The days themselves."""
+        return DaysOff(self.country, self.subdivision, frozenset(self.dates))
 
 
 class ServiceCalendarSpec(Described):

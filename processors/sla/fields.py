@@ -172,7 +172,7 @@ def rule_parts(text: str) -> dict[str, str]:
 
 def parse_share(value: object) -> Fraction:
     """A share from 0 to 1, exactly as written."""
-    share = parse_number(value)
+    share = value if isinstance(value, Fraction) else parse_number(value)
     if not 0 <= share <= 1:
         raise ValueError("a share from 0 to 1, such as 0.1 for 10 %")
     return share
