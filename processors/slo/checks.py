@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from pydantic import ValidationError
 
-from pipeline.config import MISSING, dotted, nearest
+from pipeline.config import MISSING, nearest
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
@@ -169,21 +169,10 @@ def type_of(metric: MetricSource, data_sources: Mapping[str, str]) -> str | None
 
 def _selector_problems(source: Source, path: Place) -> Iterator[Problem]:
     """What is wrong with a selector whose type stands in another document."""
-    lines = {place[len(path) :]: line for place, line in source.lines.items() if place[: len(path)] == path}
-    secret = frozenset(place[len(path) :] for place in source.secret if place[: len(path)] == path)
-    inner = Source(file=source.file, data=source.at(path), lines=lines, secret=secret)
     try:
-        inner.parse(SpanSelector)
+        source.parse(SpanSelector, path)
     except ConfigError as error:
-        for problem in error.problems:
-            yield Problem(
-                file=problem.file,
-                line=problem.line,
-                path=".".join(filter(None, (dotted(path), problem.path))),
-                expected=problem.expected,
-                got=problem.got,
-                hint=problem.hint,
-            )
+        yield from error.problems
 
 
 def _countable(sli: SliSpec, folder: Folder) -> bool:
