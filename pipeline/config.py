@@ -131,7 +131,7 @@ class Document:
         return self.problem(path, expected=expected, hint="" if secret else nearest(str(self.at(path)), words))
 
 
-class At(ValueError):
+class At(ValueError):  # noqa: N818 - it reads as where it is raised
     """What is wrong at one key of a mapping that had to be read as a whole to tell."""
 
     def __init__(self, key: str, expected: str) -> None:

@@ -17,12 +17,13 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     ValidationInfo,
+    WithJsonSchema,
     field_serializer,
     model_validator,
 )
 
-from pipeline.config import Config
-from processors.sli.selector import SpanSelector
+from pipeline.config import Config, keys_of
+from processors.sli.selector import OPERATORS, SpanSelector
 from processors.slo.metadata import Described, Document, either, one_of
 
 ANDON = "andon"
@@ -52,15 +53,28 @@ def parse_selector(value: object, info: ValidationInfo) -> SpanSelector | Mappin
     return value
 
 
+def selector_schema() -> dict[str, Any]:
+    """The JSON schema of a selector, as far as editors can tell: its keys, and the operators of its conditions."""
+    operators = {"type": "object", "properties": dict.fromkeys(OPERATORS, {}), "additionalProperties": False}
+    condition = {"anyOf": [{"type": ["string", "number", "boolean"]}, {**operators, "minProperties": 1}]}
+    clauses = {"^(and|or)$": {"type": "array"}, "^not$": {"type": "object"}, "^(?!(and|or|not)$)": condition}
+    where = {
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": clauses,
+        "description": "conditions by field, all of which must hold; durations with their unit, such as 500ms",
+        "examples": [{"kind": "server", "duration": {"lte": "500ms"}}],
+    }
+    keys = {**dict.fromkeys(keys_of(SpanSelector), {}), "where": where}
+    return {"type": "object", "properties": keys, "required": ["where"], "additionalProperties": False}
+
+
 class MetricSource(Config):
     """Where events come from: `andon` counts what a selector selects; a type left out is that of the DataSource."""
 
     metric_source_ref: str | None = Field(None, alias="metricSourceRef")
     type: str | None = None
-    spec: Annotated[
-        SpanSelector | Mapping[str, Any],
-        PlainValidator(parse_selector, json_schema_input_type=SpanSelector | dict[str, Any]),
-    ]
+    spec: Annotated[SpanSelector | Mapping[str, Any], PlainValidator(parse_selector), WithJsonSchema(selector_schema())]
     _written: Any = PrivateAttr(None)
 
     @model_validator(mode="wrap")
