@@ -55,7 +55,7 @@ def parse_selector(value: object, info: ValidationInfo) -> SpanSelector | Mappin
 
 def selector_schema() -> dict[str, Any]:
     """The JSON schema of a selector, as far as editors can tell: its keys, and the operators of its conditions."""
-    operators = {"type": "object", "properties": dict.fromkeys(OPERATORS, {}), "additionalProperties": False}
+    operators = {"type": "object", "properties": dict.fromkeys(OPERATORS, True), "additionalProperties": False}
     condition = {"anyOf": [{"type": ["string", "number", "boolean"]}, {**operators, "minProperties": 1}]}
     clauses = {"^(and|or)$": {"type": "array"}, "^not$": {"type": "object"}, "^(?!(and|or|not)$)": condition}
     where = {
@@ -65,7 +65,7 @@ def selector_schema() -> dict[str, Any]:
         "description": "conditions by field, all of which must hold; durations with their unit, such as 500ms",
         "examples": [{"kind": "server", "duration": {"lte": "500ms"}}],
     }
-    keys = {**dict.fromkeys(keys_of(SpanSelector), {}), "where": where}
+    keys = {**dict.fromkeys(keys_of(SpanSelector), True), "where": where}
     return {"type": "object", "properties": keys, "required": ["where"], "additionalProperties": False}
 
 
