@@ -142,6 +142,24 @@ def check(
 
 
 @app.command(rich_help_panel=BY_HAND)
+def schema(
+    kind: Annotated[str | None, typer.Option(help="Of this kind alone, say SLO")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write files into this folder, one a kind")] = None,
+) -> None:
+    """Print the JSON Schema of objectives, with which editors complete and check them."""
+    from pipeline.check import schema_texts
+
+    with explained("schema"):
+        for name, text in schema_texts(kind, all_kinds=out is not None).items():
+            if out is None:
+                typer.echo(text)
+            else:
+                out.mkdir(parents=True, exist_ok=True)
+                (out / name).write_text(f"{text}\n")
+                err.print(str(out / name), markup=False)
+
+
+@app.command(rich_help_panel=BY_HAND)
 def rehearse(
     folder: Annotated[Path, typer.Argument(help="With andon.yaml, its objectives, and timeline.yaml: made-up traffic")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a change")] = False,

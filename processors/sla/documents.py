@@ -11,7 +11,17 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from pipeline.config import Config, DurationNs
 from processors.sla.days import DaysOff, check_country
@@ -29,8 +39,9 @@ from processors.sla.fields import (
     Share,
     Text,
 )
+from processors.slo.fields import LengthField, Name, Number, Zone
 from processors.slo.law import Counting, Empty, Law
-from processors.slo.openslo import Described, Document, LengthField, Name, Number, Zone
+from processors.slo.metadata import Described, Document, or_else
 from processors.slo.windows import EPOCH, Calendar, Length, month, parse_length
 
 LAWS = (Law.REQUEST_RATIO, Law.MEAN_INTERVAL, Law.DOWNTIME_MINUTES)
@@ -57,6 +68,8 @@ class Parties(Config):
 class PeriodField(Config):
     """The periods that delivery is counted by: `month`, every so many days, or from a day of each month on."""
 
+    model_config = ConfigDict(json_schema_extra=or_else({"const": "month"}))
+
     every: LengthField | None = None
     from_: Day | None = Field(None, alias="from")
     billing_day: int | None = Field(None, alias="billingDay", ge=1, le=31)
@@ -80,6 +93,10 @@ class PeriodField(Config):
             raise ValueError("every so many days or weeks, such as 30d; months are 'month' or {billingDay: 15}")
         return self
 
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) or "month"
+
     def window(self, zone: str) -> Calendar:
         """The periods in `zone`."""
         if self.every is not None and self.from_ is not None:
@@ -91,6 +108,8 @@ class PeriodField(Config):
 
 class LawField(Config):
     """How delivery is counted, as the contract has it; a law by its name alone has its usual parameters."""
+
+    model_config = ConfigDict(json_schema_extra=or_else({"enum": [str(law) for law in LAWS]}))
 
     type: Literal["request_ratio", "mean_interval_availability", "downtime_minutes"]
     slice: Literal["1m", "5m"] | None = None
@@ -122,6 +141,10 @@ class LawField(Config):
         if self.error_rate == 1 or self.error_rate_from == 0:
             raise ValueError("an errorRate below 1 or an errorRateFrom above 0: else every slice is the same")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return self.type if self.model_fields_set == {"type"} else handler(self)
 
     @property
     def law(self) -> Law:
@@ -255,7 +278,12 @@ def parse_claim(value: object) -> Length | Literal["endOfSecondCycle"]:
     raise ValueError(f"days such as 30d, or {END_OF_SECOND_CYCLE}")
 
 
-Claim = Annotated[Length | Literal["endOfSecondCycle"], BeforeValidator(parse_claim)]
+Claim = Annotated[
+    Length | Literal["endOfSecondCycle"],
+    BeforeValidator(parse_claim),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["30d", END_OF_SECOND_CYCLE]}),
+]
 
 
 class BaseField(Config):

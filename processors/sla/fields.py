@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import Annotated
 
 from dateutil.rrule import rrulestr
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from pipeline.config import parse_duration
-from processors.slo.openslo import EARLIEST_YEAR, parse_number
+from pipeline.config import duration_text, parse_duration
+from processors.slo.fields import EARLIEST_YEAR, number_written, parse_number
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 24 * 60
@@ -198,15 +198,122 @@ def parse_currency(value: object) -> str:
     raise ValueError("a currency such as EUR or USD (ISO 4217)")
 
 
-Text = Annotated[str, BeforeValidator(parse_text)]
-Day = Annotated[date, BeforeValidator(parse_day)]
-LocalMinute = Annotated[datetime, BeforeValidator(parse_local_minute)]
-Moment = Annotated[datetime, BeforeValidator(parse_moment)]
-Minutes = Annotated[int, BeforeValidator(parse_minutes)]
-DaysField = Annotated[tuple[int, ...], BeforeValidator(parse_days)]
-HoursField = Annotated[Hours, BeforeValidator(parse_hours)]
-NoticeField = Annotated[NoticeLength, BeforeValidator(parse_notice)]
-Rule = Annotated[str, BeforeValidator(parse_rule)]
-Share = Annotated[Fraction, BeforeValidator(parse_share)]
-Money = Annotated[Decimal, BeforeValidator(parse_money)]
-Currency = Annotated[str, BeforeValidator(parse_currency)]
+def hours_text(hours: Hours) -> str:
+    """`08:00-18:00`, as users write it."""
+    end = hours.end - DAY_MINUTES if hours.end > DAY_MINUTES else hours.end
+    return f"{hours.start // 60:02}:{hours.start % 60:02}-{end // 60:02}:{end % 60:02}"
+
+
+def days_text(days: tuple[int, ...]) -> str:
+    """`mon-fri`, as users write it."""
+    return DAYS[days[0]] if len(days) == 1 else f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
+
+
+def notice_text(notice: NoticeLength) -> str:
+    """`5 working days`, `72h`, as users write it."""
+    days = notice.working_days
+    return f"{days} working day{'' if days == 1 else 's'}" if days else duration_text(notice.seconds * 10**9)
+
+
+def money_number(amount: Decimal) -> int | float:
+    """An amount as YAML has it."""
+    return int(amount) if amount == int(amount) else float(amount)
+
+
+Text = Annotated[
+    str, BeforeValidator(parse_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT})
+]
+Day = Annotated[
+    date,
+    BeforeValidator(parse_day),
+    PlainSerializer(date.isoformat),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-01"]}),
+]
+LocalMinute = Annotated[
+    datetime,
+    BeforeValidator(parse_local_minute),
+    PlainSerializer(lambda moment: f"{moment:%Y-%m-%d %H:%M}"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:00)?)?$",
+            "description": "local time on a whole minute; the zone stands in timeZone",
+            "examples": ["2026-05-01 22:00"],
+        }
+    ),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(parse_moment),
+    PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z")),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}.*(Z|[-+]\d{2}:?\d{2})$",
+            "description": "a time with its zone",
+            "examples": ["2026-05-01T10:00:00Z"],
+        }
+    ),
+]
+Minutes = Annotated[
+    int,
+    BeforeValidator(parse_minutes),
+    PlainSerializer(lambda minutes: duration_text(minutes * MINUTE_NS)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(\d+(\.\d+)?(ns|us|ms|s|m|h|d|w))+$",
+            "description": "how long, in whole minutes",
+            "examples": ["4h", "90m"],
+        }
+    ),
+]
+DaysField = Annotated[
+    tuple[int, ...],
+    BeforeValidator(parse_days),
+    PlainSerializer(days_text),
+    WithJsonSchema({"type": "string", "pattern": rf"^({'|'.join(DAYS)})(-({'|'.join(DAYS)}))?$"}),
+]
+HoursField = Annotated[
+    Hours,
+    BeforeValidator(parse_hours),
+    PlainSerializer(hours_text),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\d{2}:\d{2}-\d{2}:\d{2}$", "examples": ["08:00-18:00", "22:00-04:00"]}
+    ),
+]
+NoticeField = Annotated[
+    NoticeLength,
+    BeforeValidator(parse_notice),
+    PlainSerializer(notice_text),
+    WithJsonSchema({"type": "string", "examples": ["5 working days", "72h"]}),
+]
+Rule = Annotated[
+    str,
+    BeforeValidator(parse_rule),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "FREQ=",
+            "description": "an RRULE of RFC 5545",
+            "examples": ["FREQ=WEEKLY;BYDAY=SU"],
+        }
+    ),
+]
+Share = Annotated[
+    Fraction,
+    BeforeValidator(parse_share),
+    PlainSerializer(number_written),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1, "examples": [0.1]}),
+]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(parse_money),
+    PlainSerializer(money_number),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0, "examples": [1200.00]}),
+]
+Currency = Annotated[
+    str,
+    BeforeValidator(parse_currency),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CURRENCY.pattern}$", "examples": ["EUR", "USD"]}),
+]
