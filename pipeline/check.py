@@ -32,8 +32,9 @@ def check_file(path: Path) -> str:
 
 
 def is_objectives(path: Path) -> bool:
-    """Whether the documents of a file say of what kind they are."""
-    return any(isinstance(document.data, dict) and "apiVersion" in document.data for document in load(path))
+    """Whether the documents of a file say of what kind they are, or could not be sections of `andon.yaml` either."""
+    found = [document.data for document in load(path) if document.data is not None]
+    return any(not isinstance(data, dict) or not {"apiVersion", "kind"}.isdisjoint(data) for data in found)
 
 
 def described(objectives: Objectives) -> str:

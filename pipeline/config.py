@@ -97,11 +97,23 @@ class Document:
             context = {FOLDER: Path(self.file).absolute().parent}
             return model.model_validate({} if self.data is None else self.data, context=context)
         except ValidationError as error:
-            problems = [self._problem(model, details) for details in error.errors()]
+            errors = error.errors()
+            meant = set(_meant(model, errors))
+            problems = [
+                self._problem(model, details)
+                for details in errors
+                if details["type"] != "missing" or details["loc"] not in meant
+            ]
             raise ConfigError(sorted(problems, key=lambda problem: problem.line)) from None
 
     def _problem(self, model: type[BaseModel], details: ErrorDetails) -> Problem:
         path = tuple(step for step in details["loc"] if self.at(details["loc"]) is not MISSING or step != "[key]")
+        error = details.get("ctx", {}).get("error")
+        if isinstance(error, At):
+            path = (*path, error.key)
+        if path != details["loc"] and details["loc"][-1:] == ("[key]",):
+            expected, got = expected_of(details), repr(str(path[-1]))
+            return Problem(file=self.file, line=self.line(path), path=dotted(path), expected=expected, got=got)
         if details["type"] == "extra_forbidden":
             known = sorted(known_keys(model, path[:-1]))
             return Problem(
@@ -116,6 +128,14 @@ class Document:
         words = re.findall(r"'([^']*)'", expected) if details["type"] == "literal_error" else []
         secret = path in self.secret
         return self.problem(path, expected=expected, hint="" if secret else nearest(str(self.at(path)), words))
+
+
+class At(ValueError):
+    """What is wrong at one key of a mapping that had to be read as a whole to tell."""
+
+    def __init__(self, key: str, expected: str) -> None:
+        super().__init__(expected)
+        self.key = key
 
 
 class Missing:
@@ -167,8 +187,10 @@ def _yaml_words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
     problem = error.problem or "something else"
     if "'\\t'" in problem:
         return "spaces to indent with: YAML allows no tabs", "a tab"
-    if "alias" in problem:
-        return "an anchor (&name) before the alias (*name) that repeats it", problem
+    if match := re.fullmatch(r"found undefined alias (.*)", problem):
+        return "an anchor (&name) before the alias (*name) that repeats it", f"only the alias {match[1]}"
+    if match := re.fullmatch(r"(?:while .*)?expected (.*), but (?:got|found) (.*)", problem):
+        return f"valid YAML, with {match[1]}", match[2].replace("'<stream end>'", "the end of the file")
     if "mapping values are not allowed" in problem:
         return "valid YAML", "a second colon on the line, or wrong indentation: quote text that has a colon in it"
     if "could not determine a constructor" in problem:
@@ -232,7 +254,7 @@ class _Builder:
             key = str(key_node.value)
             if key == MERGE:
                 expected = "each key written out: merge keys (<<) are not read"
-                self.problems.append(self._problem(key_node, (*path, key), expected, "one"))
+                self.problems.append(self._problem(key_node, (*path, key), expected, repr(MERGE)))
                 continue
             if key in seen:
                 self.problems.append(self._problem(key_node, (*path, key), "each key once", f"{key!r} again"))
@@ -293,6 +315,15 @@ def nearest(word: str, known: list[str]) -> str:
     """`did you mean X?` where a known word is close."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _meant(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[Path_]:
+    """The keys that are missing only because they are misspelt."""
+    for details in errors:
+        if details["type"] == "extra_forbidden":
+            *above, key = details["loc"]
+            for word in difflib.get_close_matches(str(key), known_keys(model, tuple(above)), n=1):
+                yield (*above, word)
 
 
 def known_keys(model: type[BaseModel], path: Path_) -> set[str]:

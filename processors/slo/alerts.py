@@ -8,12 +8,23 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from pipeline.config import Config
+from pipeline.config import At, Config
 from processors.slo.fields import LengthField, Name, Number, Wait
 from processors.slo.metadata import Described, Document, Metadata, either, one_of
 from processors.slo.windows import UNIT_S, Length
 
 NO_WAIT = Length(0, "m")
+
+
+def named(key: str, value: object) -> object:
+    """`value`, unless it is the bare name of something.
+
+    Raises:
+        ValueError: saying how one refers to it.
+    """
+    if isinstance(value, str):
+        raise ValueError(f"a mapping such as {{{key}: {value}}}")
+    return value
 
 
 class BurnCondition(Config):
@@ -51,6 +62,11 @@ class ConditionItem(Config):
 
     model_config = ConfigDict(json_schema_extra=either("conditionRef", "spec"))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_by_its_bare_name(cls, value: object) -> object:
+        return named("conditionRef", value)
+
     @model_validator(mode="after")
     def _here_or_elsewhere(self) -> Self:
         if not one_of(ref=self.condition_ref, spec=self.spec) or (self.condition_ref and (self.kind or self.metadata)):
@@ -81,6 +97,11 @@ class TargetItem(Config):
     spec: NotificationSpec | None = None
 
     model_config = ConfigDict(json_schema_extra=either("targetRef", "spec"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_by_its_bare_name(cls, value: object) -> object:
+        return named("targetRef", value)
 
     @model_validator(mode="after")
     def _here_or_elsewhere(self) -> Self:
@@ -117,6 +138,11 @@ class PolicyItem(Config):
 
     model_config = ConfigDict(json_schema_extra=either("alertPolicyRef", "spec"))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_by_its_bare_name(cls, value: object) -> object:
+        return named("alertPolicyRef", value)
+
     @model_validator(mode="after")
     def _here_or_elsewhere(self) -> Self:
         inline = self.kind or self.metadata
@@ -137,7 +163,7 @@ class BurnPairField(Config):
         if not {self.long.unit, self.short.unit} <= set(UNIT_S):
             raise ValueError("windows in m, h, d or w")
         if self.short.seconds >= self.long.seconds:
-            raise ValueError("a short window shorter than the long one")
+            raise At("short", f"a short window shorter than the long one, {self.long}")
         return self
 
 

@@ -29,6 +29,7 @@ from processors.slo.windows import UNIT_S, Length
 MAX_DECIMALS = 12
 PERCENT = 100
 SLICES_MINUTES = (1, 3, 5, 15)  # what divides the quarter of an hour that every zone's days begin on
+PROMISE = "promise"
 INLINE_SLI: Place = ("spec", "indicator")
 
 
@@ -118,11 +119,12 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
     first: dict[tuple[str, str], str] = {}
     for source in sources:
         for kind, path in _named(source):
-            group = "promise" if kind in {"SLO", "Agreement"} else kind
+            group = PROMISE if kind in {"SLO", "Agreement"} else kind
             name = group, str(source.at(path))
             if name in first:
                 hint = f"it stands first at {first[name]}"
-                yield source.problem(path, expected=f"a name that no other {group} has", hint=hint)
+                other = "SLO or Agreement" if group == PROMISE else group
+                yield source.problem(path, expected=f"a name that no other {other} has", hint=hint)
             elif source.at(path) is not MISSING:
                 first[name] = f"{source.file}:{source.line(path)}"
 
@@ -282,10 +284,12 @@ def _check_threshold(
             hint = "the share of good events has to be at least the target"
             yield source.problem((*path, "op"), expected="gte, gt or no op beside a ratioMetric", hint=hint)
         return
-    for key, value in (("op", objective.op), ("value", objective.value)):
-        if value is None:
-            hint = f"an event of a thresholdMetric is good if {'lte' if key == 'op' else 'it is within'} some value"
-            yield source.problem((*path, key), expected=f"{'an' if key == 'op' else 'a'} {key}", hint=hint)
+    if objective.op is None:
+        hint = "how what was measured is compared with value: lte means good up to it"
+        yield source.problem((*path, "op"), expected="an op: lt, lte, gt or gte", hint=hint)
+    if objective.value is None:
+        hint = "what was measured of each event is compared with it"
+        yield source.problem((*path, "value"), expected="a value, such as 500ms", hint=hint)
     if objective.op is None or objective.value is None or not _countable(sli, folder):
         return
     try:
@@ -381,7 +385,7 @@ def _check_agreement(source: Source, agreement: Agreement, folder: Folder) -> It
     seen: set[str] = set()
     for index, objective in enumerate(spec.promised):
         path: Place = ("spec", "objectives", index)
-        if objective.indicator_ref is None:
+        if objective.indicator_ref is None or objective.target is None:
             continue
         yield from folder.check(source, (*path, "indicatorRef"), "SLI")
         yield from _check_target(source, (*path, "target"), objective.target)

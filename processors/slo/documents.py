@@ -7,7 +7,7 @@ or `ConfigError` with each problem's file, line and path, what was expected, wha
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.config import MISSING, ConfigT, load, nearest, one_problem
+from pipeline.config import ConfigT, load, nearest, one_problem
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
@@ -115,6 +115,4 @@ def _wrong_kind(source: Source, version: str, kind: object) -> Problem:
     known = [name for other, name in KINDS if other == version]
     elsewhere = [other for other, name in KINDS if name == kind]
     hint = f"{kind} is a kind of {elsewhere[0]}" if elsewhere else nearest(str(kind), known)
-    if kind is MISSING:
-        hint = "what the document describes"
     return source.problem(("kind",), expected=f"a kind of {version}: {', '.join(known)}", hint=hint)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from pipeline.config import Config, parse_duration
+from pipeline.config import At, Config, parse_duration
 from processors.slo.alerts import PolicyItem
 from processors.slo.fields import (
     LengthField,
@@ -56,22 +56,20 @@ class TimeWindow(Config):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.is_rolling and self.calendar is not None:
-            raise ValueError("no calendar where isRolling is true")
+            raise At("calendar", "no calendar where isRolling is true")
         if self.is_rolling and self.duration.unit not in ROLLING_UNITS:
-            raise ValueError(
-                "a rolling duration in h, d or w; months roll over with isRolling: false and a calendar"
-                + self._month_meant
-            )
+            months = "; months roll over with isRolling: false and a calendar" if self.duration.unit != "m" else ""
+            raise At("duration", f"a rolling duration in h, d or w{months}")
         if not self.is_rolling and self.calendar is None:
-            raise ValueError("isRolling: true, or a calendar with startTime and timeZone")
+            raise At("isRolling", "isRolling: true, or a calendar with startTime and timeZone")
         if not self.is_rolling and self.duration.unit not in {*UNIT_DAYS, *UNIT_MONTHS}:
-            raise ValueError(f"a calendar duration in d, w, M, Q or Y{self._month_meant}")
+            raise At("duration", f"a calendar duration in d, w, M, Q or Y{self._month_meant}")
         return self
 
     @property
     def _month_meant(self) -> str:
         length = self.duration
-        return f" ({length} is in minutes; did you mean {length.count}M?)" if length.unit == "m" else ""
+        return f" (m is a minute; did you mean {length.count}M?)" if length.unit == "m" else ""
 
     @property
     def window(self) -> Window:
@@ -156,8 +154,10 @@ class SloSpec(Described):
     def _some_indicator(self) -> Self:
         inside = any(objective.indicator or objective.indicator_ref for objective in self.objectives)
         given = (self.indicator is not None) + (self.indicator_ref is not None)
-        if given > 1 or (given == 0 and not inside):
-            raise ValueError("either indicator or indicatorRef")
+        if given > 1:
+            raise At("indicatorRef", "no indicatorRef where there is an indicator")
+        if given == 0 and not inside:
+            raise At("indicatorRef", "an indicatorRef with the name of an SLI, or an indicator")
         return self
 
     @property

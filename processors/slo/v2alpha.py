@@ -36,10 +36,11 @@ WORDS = {
     "metricSource.spec": "spec",
     "metricSourceRef": "dataSourceRef",
     ".metricSource": "",
+    "an indicatorRef": "a sliRef",
     "indicatorRef": "sliRef",
+    "an indicator": "a sli",
     "spec.indicator": "spec.sli",
     "].indicator": "].sli",
-    "either indicator or": "either sli or",
 }
 
 

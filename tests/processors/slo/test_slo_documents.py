@@ -270,8 +270,8 @@ spec: {service: checkout, period: month, law: request_ratio, objectives: [{indic
             "spec.objectives[0].timeSliceWindow",
             "Occurrences has none",
         ),
-        (SLO, "duration: 30d", "duration: 1M", "spec.timeWindow[0]", "h, d or w"),
-        (SLO, "isRolling: true", "isRolling: false", "spec.timeWindow[0]", "calendar"),
+        (SLO, "duration: 30d", "duration: 1M", "spec.timeWindow[0].duration", "h, d or w"),
+        (SLO, "isRolling: true", "isRolling: false", "spec.timeWindow[0].isRolling", "calendar"),
         (SLO, "30d", "30D", "spec.timeWindow[0].duration", "a length such as 30d"),
         (SLO, "[{duration: 30d, isRolling: true}]", "[]", "spec.timeWindow", "at least 1"),
         (SLO, "{target: 0.999}", "{displayName: x}", "spec.objectives[0]", "either target or targetPercent"),
@@ -297,10 +297,10 @@ def test_what_is_not_understood_is_refused(
     ("old", "new", "path", "words"),
     [
         ("[checkout-works]", "[checkout-work]", "spec.sloRefs[0]", "the name of an SLO"),
-        ("short: 5m", "short: 1h", "spec.pairs[0]", "shorter"),
+        ("short: 5m", "short: 1h", "spec.pairs[0].short", "shorter"),
         ("long: 1h", "long: 31d", "spec.pairs[0].long", "no longer than"),
         ("14.4", "0", "spec.pairs[0].threshold", "above 0"),
-        ("minimumBad: 3", "minimumBad: 0", "spec.minimumBad", "at least 1"),
+        ("minimumBad: 3", "minimumBad: 0", "spec.minimumBad", "greater than or equal to 1"),
         ("[checkout-works]", "[checkout-works, checkout-works]", "spec.sloRefs[1]", "one BurnPolicy per SLO"),
     ],
 )
