@@ -64,7 +64,7 @@ def close(closing: Closing) -> dict[str, Any]:
         "delivered": _delivered(delivered),
         "shown": None if found is Verdict.NO_DATA or delivered.ratio is None else percent(delivered.ratio),
         "verdict": found.value,
-        "broken_at": _moment(broken),
+        "broken_at": moment_text(broken),
         "downtime_s": downtime_s(promise.counting, delivered),
         "bad_slices": _bad_slices(promise, grid),
         "exclusions": {
@@ -89,10 +89,10 @@ def _identity(closing: Closing) -> dict[str, Any]:
         "generation": promise.generation,
         "service": promise.service,
         "period": promise.window.name(bounds.start),
-        "start": _moment(bounds.start),
-        "end": _moment(bounds.end),
+        "start": moment_text(bounds.start),
+        "end": moment_text(bounds.end),
         "revision": closing.revision,
-        "closed_at": _moment(closing.closed_at),
+        "closed_at": moment_text(closing.closed_at),
         "author": closing.author,
         "reason": closing.reason,
     }
@@ -157,9 +157,9 @@ def window_content(window: Window) -> dict[str, Any]:
         "effect": window.effect,
         "reason": window.reason,
         "author": window.author,
-        "start": _moment(window.start),
-        "end": _moment(window.end),
-        "announced_at": _moment(window.announced_at),
+        "start": moment_text(window.start),
+        "end": moment_text(window.end),
+        "announced_at": moment_text(window.announced_at),
     }
     return content | ({"refused": window.refused} if window.refused else {})
 
@@ -180,7 +180,7 @@ def credit_content(owed: Credit) -> dict[str, Any]:
         "amount": None if owed.amount is None else str(owed.amount),
         "bonus_amount": None if owed.bonus_amount is None else str(owed.bonus_amount),
         "currency": owed.currency,
-        "claim_by": _moment(owed.claim_by),
+        "claim_by": moment_text(owed.claim_by),
         "words": list(owed.words),
     }
 
@@ -261,7 +261,8 @@ def _decimal(ratio: Fraction) -> Decimal:
     return (Decimal(ratio.numerator) / Decimal(ratio.denominator)).quantize(TARGET_EXPONENT)
 
 
-def _moment(moment: datetime | None) -> str | None:
+def moment_text(moment: datetime | None) -> str | None:
+    """A moment as JSON knows it."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
