@@ -51,7 +51,7 @@ END_OF_SECOND_CYCLE = "endOfSecondCycle"
 # What each law knows besides its type.
 PARAMETERS: Mapping[Law, frozenset[str]] = {
     Law.REQUEST_RATIO: frozenset(),
-    Law.MEAN_INTERVAL: frozenset({"slice", "emptySlices"}),
+    Law.MEAN_INTERVAL: frozenset({"slice", "emptySlices", "minimumRequests"}),
     Law.DOWNTIME_MINUTES: frozenset(
         {"slice", "emptySlices", "errorRate", "errorRateFrom", "minimumRequests", "minimumConsecutive"}
     ),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from dateutil.rrule import rrulestr
 
 from processors.sla.calendar import MINUTE, NO_DAYS_OFF, indexes, minutes, service_minutes
-from processors.sla.days import working_days_before
+from processors.sla.days import ONE_DAY, working_days_before
 from processors.sla.documents import ExclusionDocument, ExclusionSpec, NoticeRule, ServiceCalendar
 from processors.sla.fields import UNTIL, rule_parts
 from processors.slo.grid import Exclusion, Grid
@@ -90,7 +90,7 @@ def judged(document: ExclusionDocument, bounds: Bounds) -> Iterator[Window]:
     spec = document.spec
     zone = ZoneInfo(spec.time_zone)
     used: Counter[tuple[int, int]] = Counter()
-    for one in _occurrences(spec, bounds.end.astimezone(zone).replace(tzinfo=None)):
+    for one in _near(spec, *(edge.astimezone(zone).replace(tzinfo=None) for edge in bounds)):
         window = _window(document, one, zone)
         month = one.start.year, one.start.month
         why = window.refused or _refusal(window, spec.notice, zone) or _too_many(used[month], spec.notice)
@@ -118,6 +118,15 @@ def _window(document: ExclusionDocument, one: _Occurrence, zone: ZoneInfo) -> Wi
 def _touches(window: Window, bounds: Bounds) -> bool:
     """Whether a window, or the moment of one without length, lies in `bounds`."""
     return window.start < bounds.end and max(window.end, window.start + MINUTE) > bounds.start
+
+
+def _near(spec: ExclusionSpec, start: datetime, end: datetime) -> Iterator[_Occurrence]:
+    """Those that may touch local `[start, end)`, and with them all of their months, for `perMonth` counts those."""
+    occurrences = list(_occurrences(spec, end))
+    touching = [one.start for one in occurrences if one.end >= start - ONE_DAY]
+    if touching:
+        first = min(touching).replace(day=1, hour=0, minute=0)
+        yield from (one for one in occurrences if one.start >= first)
 
 
 def _occurrences(spec: ExclusionSpec, until: datetime) -> Iterator[_Occurrence]:
