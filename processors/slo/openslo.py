@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config import Config
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.slo.windows import SLICE, Calendar, Length, Rolling, Window, parse_length
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -117,10 +117,10 @@ class Service(Document):
 
 
 class MetricSource(Config):
-    """Where events come from: `andon` counts the spans that a selector selects."""
+    """Where events come from: `andon` counts what a selector selects."""
 
     type: Literal["andon"]
-    spec: SpanSelector
+    spec: Selector
 
 
 class Metric(Config):
@@ -129,7 +129,7 @@ class Metric(Config):
     metric_source: MetricSource = Field(alias="metricSource")
 
     @property
-    def selector(self) -> SpanSelector:
+    def selector(self) -> Selector:
         return self.metric_source.spec
 
 
