@@ -14,7 +14,7 @@ from pipeline.config import MISSING, nearest
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnCondition, BurnPolicyDocument
 from processors.slo.budget import max_burn_rate
 from processors.slo.fields import length_of
@@ -158,7 +158,7 @@ def _check_source(source: Source, metric: MetricSource, path: Place, folder: Fol
         hint = nearest(kind, [ANDON]) or told
         wanted = ANDON if metric.type else f"a DataSource of type {ANDON}"
         yield source.problem(place, expected=wanted, hint=hint)
-    elif metric.type is None and kind == ANDON and not isinstance(metric.spec, SpanSelector):
+    elif metric.type is None and kind == ANDON and not isinstance(metric.spec, Selector):
         yield from _selector_problems(source, (*path, "spec"))
 
 
@@ -170,7 +170,7 @@ def type_of(metric: MetricSource, data_sources: Mapping[str, str]) -> str | None
 def _selector_problems(source: Source, path: Place) -> Iterator[Problem]:
     """What is wrong with a selector whose type stands in another document."""
     try:
-        source.parse(SpanSelector, path)
+        source.parse(Selector, path)
     except ConfigError as error:
         yield from error.problems
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
 from processors.sli.indicator import Indicator
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.slo.alerts import BurnPolicyDocument
 from processors.slo.burn import BurnPolicy, default_policy
 from processors.slo.checks import slis
@@ -159,7 +159,7 @@ def to_indicator(sli: Sli | InlineSli) -> Indicator:
     )
 
 
-def _metric_content(selector: SpanSelector) -> dict[str, Any]:
+def _metric_content(selector: Selector) -> dict[str, Any]:
     """What is counted, however it was written."""
     spec = selector.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return {"metricSource": {"type": "andon", "spec": spec}}
