@@ -80,6 +80,11 @@ class Promise:
         return self.counting.slice_target if self.counting.by_slices else self.target
 
     @property
+    def document(self) -> str:
+        """The name of the document that the promise is an objective of."""
+        return self.name.partition("/")[0]
+
+    @property
     def key(self) -> PromiseKey:
         return PromiseKey(self.kind.value, self.name, self.generation)
 

@@ -1,0 +1,108 @@
+"""`andon sla laws`: what the same month would have been worth under every law.
+
+In: agreements, a month, and a way to read the minutes of a period. Out: for each promise of each agreement a table, one
+row a law. Reads and writes nothing itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from pipeline.errors import PermanentError
+from processors.sla.calendar import MINUTE
+from processors.sla.close import credit_content, law_content, moment_text, ratio_text, window_content
+from processors.sla.compare import LawRow, laws_table
+from processors.sla.documents import Agreement
+from processors.sla.exclusions import Excluded, excluded, with_exclusions
+from processors.slo.grid import Grid
+from processors.slo.objectives import Objectives
+from processors.slo.promise import IndicatorKey, Promise
+from processors.slo.windows import Bounds, Calendar, add_months, first_instant
+
+
+class ReadGrid(Protocol):
+    """The minutes of an indicator, excluded nothing yet."""
+
+    def __call__(self, key: IndicatorKey, bounds: Bounds) -> Grid:
+        """One entry for each minute of `bounds`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One promise of an agreement in one period, as every law has it."""
+
+    agreement: Agreement
+    promise: Promise
+    bounds: Bounds
+    found: Excluded
+    rows: tuple[LawRow, ...]
+
+
+def parse_month(text: str) -> date:
+    """`2026-10`.
+
+    Raises:
+        PermanentError: it is no month.
+    """
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise PermanentError(f"expected a month such as 2026-10, got {text!r}") from None
+
+
+def compare(objectives: Objectives, month: date, read: ReadGrid) -> Iterator[Compared]:
+    """Every promise of every agreement in the period that begins in `month`, or is running at its end.
+
+    Raises:
+        PermanentError: there is no agreement.
+    """
+    if not objectives.agreements:
+        raise PermanentError("expected an Agreement among the documents, got none")
+    for promise in objectives.promises:
+        agreement = objectives.agreement_of(promise)
+        if agreement is not None:
+            bounds = period_of(agreement.spec.window, month)
+            hours = objectives.calendar_of(agreement)
+            found = excluded(objectives.exclusions_of(agreement), hours, bounds)
+            grid = with_exclusions(read(promise.indicator, bounds), found)
+            yield Compared(
+                agreement=agreement,
+                promise=promise,
+                bounds=bounds,
+                found=found,
+                rows=laws_table(agreement, promise.target, grid, bounds),
+            )
+
+
+def period_of(window: Calendar, month: date) -> Bounds:
+    """The period that the last minute of a month, in the window's zone, belongs to."""
+    after = add_months(datetime.combine(month, time()), 1)
+    return window.bounds(first_instant(after, ZoneInfo(window.zone)) - MINUTE)
+
+
+def facts(compared: Compared) -> Iterator[Mapping[str, Any]]:
+    """The rows as JSON knows them."""
+    for row in compared.rows:
+        delivered = row.delivered
+        yield {
+            "agreement": compared.agreement.name,
+            "promise": compared.promise.name,
+            "period": compared.promise.window.name(compared.bounds.start),
+            "target": ratio_text(compared.promise.target),
+            "name": row.name,
+            "law": law_content(row.counting),
+            "good": ratio_text(delivered.good),
+            "eligible": ratio_text(delivered.eligible),
+            "coverage": ratio_text(delivered.coverage),
+            "verdict": row.verdict.value,
+            "broken_at": moment_text(row.broken_at),
+            "credit": credit_content(row.credit) if row.credit else None,
+        }
+
+
+def refused(compared: Compared) -> Sequence[Mapping[str, Any]]:
+    """The exclusions that were not used, each with its reason, as JSON knows them."""
+    return [window_content(window) for window in compared.found.refused]
