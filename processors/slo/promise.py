@@ -70,6 +70,11 @@ class Promise:
         return self.counting.law
 
     @property
+    def document(self) -> str:
+        """The name of the document that the promise is an objective of."""
+        return self.name.partition("/")[0]
+
+    @property
     def by_minute(self) -> bool:
         """Whether every minute counts by itself: in slices of time, or because some are excluded."""
         return self.counting.by_slices or self.excluded is not None
@@ -78,11 +83,6 @@ class Promise:
     def bar(self) -> Fraction:
         """The share of good events that a moment is held against by itself."""
         return self.counting.slice_target if self.counting.by_slices else self.target
-
-    @property
-    def document(self) -> str:
-        """The name of the document that the promise is an objective of."""
-        return self.name.partition("/")[0]
 
     @property
     def key(self) -> PromiseKey:
