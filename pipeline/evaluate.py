@@ -9,6 +9,7 @@ and on the time, and on nothing else. Every tick reads how things stood, so a re
 tick that was cut off is finished by the next one, and late data count from the moment they are stored.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLO_STATUS
+from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLICE_STATES, SLO_STATUS
 from pipeline.assembly import Assembly
 from pipeline.background import Background
+from pipeline.books import Books
 from pipeline.clock import Clock, SystemClock, to_datetime
 from pipeline.component import Query, Write
-from pipeline.errors import RetryableError
+from pipeline.errors import AndonError, RetryableError
 from processors.incidents.advance import advance as advance_incident
 from processors.incidents.config import EvaluateConfig
 from processors.incidents.incident import Incident, State
@@ -31,7 +33,7 @@ from processors.slo.breach import Standing, advance
 from processors.slo.documents import load_objectives
 from processors.slo.measure import Surveyor
 from processors.slo.objectives import Objectives
-from processors.slo.promise import Promise, PromiseKey
+from processors.slo.promise import Promise, PromiseKey, canonical
 from processors.slo.rows import breach_row, definition_rows, read_standings, status_row
 from processors.slo.status import PromiseStatus, SliceCounts
 from processors.slo.windows import Bounds
@@ -72,6 +74,7 @@ class Evaluator:
         self._settings = settings
         self._defined = False
         self._surveyor = Surveyor(objectives.promises, query, settings.live_s)
+        self._books = Books(objectives, query, write)
         self._told: dict[PromiseKey, dict[str, Any]] = {}
         self._failing = False
         self.looked: Look | None = None
@@ -119,9 +122,11 @@ class Evaluator:
         self._define(now)
         incidents, standings = read_incidents(self._query), read_standings(self._query)
         statuses = self._statuses(now, incidents)
+        self._write_slices()
         signals = [self._settle(status, standings.get(status.promise.key, Standing()), now) for status in statuses]
         self._settle_incidents(signals, incidents, now)
         self._tell(signals, now)
+        self._books.close_due(now)
         ended_s = time.monotonic()
         self.looked = Look(ended_s=ended_s, duration_s=ended_s - began_s, promises=len(signals))
 
@@ -142,6 +147,17 @@ class Evaluator:
             return span(incident, slices, promise.bar, now) if incident else None
 
         return self._surveyor.look(now, lambda promise: promise.service in ongoing, lasted)
+
+    def _write_slices(self) -> None:
+        """Write down the slices of time that are judged anew."""
+        try:
+            for promise, rows in self._surveyor.news():
+                columns = ("Slice", "Revision", "State", "Good", "Valid")
+                said = canonical([*promise.key, *([str(row[name]) for name in columns] for row in rows)])
+                self._write(SLICE_STATES.name, rows, token=hashlib.sha256(said.encode()).hexdigest())
+        except AndonError:
+            self._surveyor.forget()
+            raise
 
     def _settle(self, status: PromiseStatus, standing: Standing, now: datetime) -> Signal:
         """Bring a promise's standing up to date."""

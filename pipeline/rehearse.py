@@ -6,6 +6,7 @@ ClickHouse to the evaluator, in a store of its own and on a clock that is turned
 same folder always gives the same answer.
 """
 
+import json
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,25 @@ from receivers.otlp.signals import TRACES
 
 TIMELINE = "timeline.yaml"
 WORKER = "rehearsal"
+CHANGES_SQL = """
+    SELECT * FROM
+    (
+        SELECT At, 'breach' AS kind, Since AS since, Event AS detail,
+            toJSONString(map('promise', Promise, 'event', Event, 'state', State)) AS facts
+        FROM breaches
+        UNION ALL
+        SELECT At, 'incident', StartedAt, Service,
+            toJSONString(map('incident', toString(Service), 'state', toString(State), 'impact', toString(Impact)))
+        FROM incidents
+        UNION ALL
+        SELECT ClosedAt, 'period', PeriodStart, Promise,
+            toJSONString(map('closed', Promise, 'period', Period, 'verdict', toString(Verdict),
+                'good', Good, 'eligible', Eligible, 'coverage', toString(round(Coverage, 6)),
+                'downtime_s', toString(DowntimeS), 'credit', toString(CreditShare),
+                'broken_at', JSONExtractString(Record, 'broken_at')))
+        FROM period_results
+    )
+    ORDER BY At, kind, facts"""
 
 
 def parse_share(value: object) -> Fraction:
@@ -101,6 +121,11 @@ class Timeline(Config):
     heard_for: DurationNs = written("35d")
     traffic: list[Traffic]
     deaf: tuple[Deaf, ...] = Field((), strict=False)
+    restarts: tuple[DurationNs, ...] = Field((), strict=False)
+
+    def restarts_in(self, start_ns: int, end_ns: int) -> bool:
+        """Whether the evaluator is started again in a step."""
+        return any(start_ns < one <= end_ns for one in self.restarts)
 
     def hears(self, elapsed_ns: int) -> bool:
         """Whether anybody listens in the step that ends so long after the start."""
@@ -124,7 +149,14 @@ class Rehearsal:
             client=client,
             telemetry=unwatched(self._clock),
         )
-        self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
+        self._settings = assembly.config.evaluate
+        self._objectives = objectives
+        self._evaluator = self._started()
+
+    def _started(self) -> Evaluator:
+        """An evaluator that knows nothing but what is stored."""
+        client = self._client
+        return Evaluator(self._objectives, client.query, client.write, self._clock, self._settings)
 
     def play(self) -> list[dict[str, Any]]:
         """Every change, in the order of time."""
@@ -138,6 +170,8 @@ class Rehearsal:
                 message = request(timeline, start_ns, now_ns)
                 if message.resource_spans:
                     self._ingest.store(str(now_ns), now_ns, message.SerializeToString())
+            if timeline.restarts_in(now_ns - step_ns - start_ns, now_ns - start_ns):
+                self._evaluator = self._started()
             self._evaluator.tick()
         return [*self._changes()]
 
@@ -151,25 +185,10 @@ class Rehearsal:
         )
 
     def _changes(self) -> Iterator[dict[str, Any]]:
-        rows = self._client.query(
-            """
-            SELECT * FROM
-            (
-                SELECT At, 0 AS kind, Promise AS subject, Event AS event, State AS state, Since AS since, '' AS impact
-                FROM breaches
-                UNION ALL
-                SELECT At, 1 AS kind, Service, '' AS event, State, StartedAt, Impact
-                FROM incidents
-            )
-            ORDER BY At, kind, subject, event
-            """
-        )
-        for row in rows.to_pylist():
-            at, since = (self._offset(row[name]) for name in ("At", "since"))
-            if row["kind"]:
-                facts = {"incident": row["subject"], "state": row["state"], "impact": row["impact"], "started": since}
-            else:
-                facts = {"promise": row["subject"], "event": row["event"], "state": row["state"]}
+        for row in self._client.query(CHANGES_SQL).to_pylist():
+            at, facts = self._offset(row["At"]), json.loads(row["facts"])
+            if row["kind"] == "incident":
+                facts["started"] = self._offset(row["since"])
             yield {"at": at, **facts}
 
     def _offset(self, moment: datetime) -> str:

@@ -11,6 +11,7 @@ from pipeline.console import DEFAULT_CONFIG, EXIT_ERROR, ConfigPath, assembly_of
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from pipeline.books import Books
     from pipeline.laws import Compared, ReadGrid
     from processors.sla.compare import LawRow
     from processors.sla.credit import Credit
@@ -48,10 +49,10 @@ def verify(
 ) -> None:
     """Check that no closed period was changed, put between or left out since it was closed."""
     with explained("sla"):
-        from pipeline.laws import closed
         from processors.sla.chain import faults
+        from processors.sla.records import read_records
 
-        chains = closed(assembly_of(config).reader().query, promise)
+        chains = read_records(assembly_of(config).reader().query, promise)
         found = [fault for chain in chains.values() for fault in faults(chain)]
         for fault in found:
             err.print(fault, markup=False, soft_wrap=True)
@@ -59,6 +60,47 @@ def verify(
             raise typer.Exit(EXIT_ERROR)
         periods = sum(len(chain) for chain in chains.values())
         typer.echo(f"{periods} closed periods of {len(chains)} promises: each follows from the one before")
+
+
+@app.command()
+def replay(
+    promise: Annotated[str, typer.Argument(help="Its name, say checkout-terms")],
+    period: Annotated[str, typer.Option(help="Which closed period, say 2026-10")],
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Compute a closed period again from what is stored, and compare every byte."""
+    with explained("sla"):
+        stored, again = _books(config).replay(promise, period)
+        if stored != again:
+            err.print("What is stored now gives another record: something came in since, or was changed.")
+            typer.echo(again)
+            raise typer.Exit(EXIT_ERROR)
+        typer.echo(f"{promise} {period}: the same record, byte for byte")
+
+
+@app.command()
+def correct(
+    promise: Annotated[str, typer.Argument(help="Its name, say checkout-terms")],
+    period: Annotated[str, typer.Option(help="Which closed period, say 2026-10")],
+    author: Annotated[str, typer.Option(help="Who corrects it")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the books")],
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Close a period once more by what is stored and written now; the record before stays."""
+    with explained("sla"):
+        from datetime import UTC, datetime
+
+        record = _books(config).correct(promise, period, datetime.now(UTC), author=author, reason=reason)
+        typer.echo(f"{promise} {period}: revision {record['revision']}, {record['verdict']}, {record['shown']}")
+
+
+def _books(config: Path) -> "Books":
+    from pipeline.books import Books
+    from processors.slo.documents import load_objectives
+
+    assembly = assembly_of(config)
+    writer = assembly.writer()
+    return Books(load_objectives(assembly.config.objectives), writer.query, writer.write)
 
 
 def _reader(config: Path) -> "ReadGrid":

@@ -8,6 +8,7 @@ settled.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,10 @@ from processors.slo.budget import Counts
 from processors.slo.burn import Measured
 from processors.slo.grid import MINUTE_S, Grid
 from processors.slo.heard import Heard, settled_until
-from processors.slo.law import Delivered, deliver
+from processors.slo.law import Delivered, deliver, states
 from processors.slo.minutes import Minutes
 from processors.slo.promise import IndicatorKey, Promise, PromiseKey
+from processors.slo.slicebook import SliceBook
 from processors.slo.windows import EPOCH, Bounds, ago
 
 MINUTE = timedelta(minutes=1)
@@ -45,12 +47,15 @@ class ByMinute:
         self._minutes = Minutes()
         self._heard: Mapping[str, Heard] = {}
         self._at: dict[str, datetime] = {}
+        self._now = EPOCH
         self._known: dict[PromiseKey, _Known] = {}
         self._excluded: dict[PromiseKey, tuple[Bounds, npt.NDArray[np.int8]]] = {}
+        self._books: dict[PromiseKey, SliceBook] = {}
+        self._news: list[tuple[Promise, list[dict[str, Any]]]] = []
 
     def refresh(self, heard: Mapping[str, Heard], now: datetime) -> None:
         """Read what is new."""
-        self._heard = heard
+        self._heard, self._now = heard, now
         signals = {promise.signal for promise in self._promises}
         self._at = {signal: settled_until(self._query, signal, now) for signal in signals}
         starts: dict[IndicatorKey, int] = {}
@@ -71,7 +76,28 @@ class ByMinute:
                 for name, bounds in windows_of(promise, at).items()
             }
             known = self._known[promise.key] = _Known(at, version, measured)
+            if promise.counting.by_slices:
+                self._write_down(promise, measured[""].bounds)
         return known.windows
+
+    def news(self) -> list[tuple[Promise, list[dict[str, Any]]]]:
+        """The rows of `slice_states` that are to be written since this was last asked, by promise."""
+        news, self._news = self._news, []
+        return news
+
+    def forget(self) -> None:
+        """What was to be written was not: read again what was, and judge anew."""
+        self._books.clear()
+        self._known.clear()
+
+    def _write_down(self, promise: Promise, bounds: Bounds) -> None:
+        """Note which slices of the promise's own window are new, or read differently."""
+        if promise.key not in self._books:
+            self._books[promise.key] = SliceBook(promise, int(bounds.start.timestamp()))
+            self._books[promise.key].read(self._query)
+        rows = self._books[promise.key].news(states(promise.counting, self.grid(promise, bounds)), self._now)
+        if rows:
+            self._news.append((promise, rows))
 
     def settled(self, promise: Promise) -> datetime:
         """Up to where nothing more is expected of a promise, on the edge of a slice."""

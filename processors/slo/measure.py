@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 from pipeline.component import Query
 from processors.slo.budget import Counts
@@ -47,6 +48,14 @@ class Surveyor:
             self._status(promise, now, windows[promise.key], sums.get(promise.indicator)) for promise in self._promises
         ]
         return self._with_slices(statuses, known, now)
+
+    def news(self) -> list[tuple[Promise, list[dict[str, Any]]]]:
+        """The rows of `slice_states` that the last look gave, by promise."""
+        return self._by_minute.news()
+
+    def forget(self) -> None:
+        """The rows that the last look gave were not written."""
+        self._by_minute.forget()
 
     def _listen(self, now: datetime) -> None:
         """Read who listened, back to the start of the longest window."""
