@@ -133,7 +133,7 @@ def check(
     problems = 0
     for path in files:
         try:
-            err.print(f"{path}: {check_file(path)}", markup=False)
+            err.print(f"{path}: {check_file(path)}", markup=False, soft_wrap=True)
         except ConfigError as error:
             problems += len(error.problems)
             err.print(str(error), markup=False, soft_wrap=True)

@@ -87,35 +87,36 @@ class Document:
                 return MISSING
         return value
 
-    def parse(self, model: type[ConfigT]) -> ConfigT:
-        """This document as `model`.
+    def parse(self, model: type[ConfigT], at: Path_ = ()) -> ConfigT:
+        """This document as `model`, or the value that stands `at` some place in it.
 
         Raises:
             ConfigError: with every problem in the document.
         """
         try:
             context = {FOLDER: Path(self.file).absolute().parent}
-            return model.model_validate({} if self.data is None else self.data, context=context)
+            return model.model_validate({} if self.data is None else self.at(at), context=context)
         except ValidationError as error:
             errors = error.errors()
             meant = set(_meant(model, errors))
             problems = [
-                self._problem(model, details)
+                self._problem(model, details, at)
                 for details in errors
                 if details["type"] != "missing" or details["loc"] not in meant
             ]
             raise ConfigError(sorted(problems, key=lambda problem: problem.line)) from None
 
-    def _problem(self, model: type[BaseModel], details: ErrorDetails) -> Problem:
-        path = tuple(step for step in details["loc"] if self.at(details["loc"]) is not MISSING or step != "[key]")
+    def _problem(self, model: type[BaseModel], details: ErrorDetails, at: Path_) -> Problem:
+        place = (*at, *details["loc"])
+        path = tuple(step for step in place if self.at(place) is not MISSING or step != "[key]")
         error = details.get("ctx", {}).get("error")
         if isinstance(error, At):
             path = (*path, error.key)
-        if path != details["loc"] and details["loc"][-1:] == ("[key]",):
+        if path != place and place[-1] == "[key]":
             expected, got = expected_of(details), repr(str(path[-1]))
             return Problem(file=self.file, line=self.line(path), path=dotted(path), expected=expected, got=got)
         if details["type"] == "extra_forbidden":
-            known = sorted(known_keys(model, path[:-1]))
+            known = sorted(known_keys(model, details["loc"][:-1]))
             return Problem(
                 file=self.file,
                 line=self.line(path),
@@ -130,7 +131,7 @@ class Document:
         return self.problem(path, expected=expected, hint="" if secret else nearest(str(self.at(path)), words))
 
 
-class At(ValueError):
+class At(ValueError):  # noqa: N818 - it reads as where it is raised
     """What is wrong at one key of a mapping that had to be read as a whole to tell."""
 
     def __init__(self, key: str, expected: str) -> None:

@@ -183,6 +183,40 @@ SLI_SLICES = Table(
     },
 )
 
+# Data points that mean nothing without the one before them, as they came; `sli_derived` is what was made of them.
+SLI_POINTS = Table(
+    "sli_points",
+    {
+        "Indicator": "LowCardinality(String)",
+        "Generation": "LowCardinality(String)",
+        "Group": "String",
+        "Side": "LowCardinality(String)",
+        "Series": "UInt64",
+        "StartTimeUnix": "DateTime64(9)",
+        "TimeUnix": "DateTime64(9)",
+        "Temporality": "UInt8",
+        "Value": "Float64",
+        "ReceivedAt": "DateTime64(3, 'UTC')",
+    },
+)
+
+SLI_DERIVED = Table(
+    "sli_derived",
+    {
+        "Batch": "UInt64",
+        "Previous": "UInt64",
+        "Indicator": "LowCardinality(String)",
+        "Generation": "LowCardinality(String)",
+        "Group": "String",
+        "Slice": "DateTime('UTC')",
+        "Good": "UInt64",
+        "Valid": "UInt64",
+        "GoodAdded": "UInt64",
+        "ValidAdded": "UInt64",
+        "LateAdded": "UInt64",
+    },
+)
+
 _SUMS = dict.fromkeys(("Good", "Valid", "GoodExtra", "ValidExtra"), "SimpleAggregateFunction(sum, UInt64)")
 _INDICATOR = {"Indicator": "LowCardinality(String)", "Generation": "LowCardinality(String)"}
 
@@ -389,6 +423,8 @@ TABLES = (
     OTEL_METRICS_EXP_HISTOGRAM,
     OTEL_METRICS_SUMMARY,
     SLI_SLICES,
+    SLI_POINTS,
+    SLI_DERIVED,
     SLI_MINUTES,
     SLI_HOURS,
     RECEIVER_LEDGER,

@@ -405,7 +405,7 @@ class ServiceCalendarSpec(Described):
     """When service is owed: weekly hours in a zone, days off taken out."""
 
     time_zone: Zone = Field("UTC", alias="timeZone")
-    hours: Mapping[DaysField, list[HoursField]] = Field(min_length=1)
+    hours: Mapping[DaysField, list[HoursField]] = Field(min_length=1, json_schema_extra={"additionalProperties": False})
     holidays: HolidaySet | None = None
 
 

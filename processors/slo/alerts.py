@@ -23,7 +23,7 @@ def named(key: str, value: object) -> object:
         ValueError: saying how one refers to it.
     """
     if isinstance(value, str):
-        raise ValueError(f"a mapping such as {{{key}: {value}}}")
+        raise ValueError(f"a mapping such as {{{key}: {value}}}")  # noqa: TRY004 - pydantic takes ValueErrors
     return value
 
 

@@ -10,11 +10,11 @@ from fractions import Fraction
 
 from pydantic import ValidationError
 
-from pipeline.config import MISSING, dotted, nearest
+from pipeline.config import MISSING, nearest
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnCondition, BurnPolicyDocument
 from processors.slo.budget import max_burn_rate
 from processors.slo.fields import length_of
@@ -158,7 +158,7 @@ def _check_source(source: Source, metric: MetricSource, path: Place, folder: Fol
         hint = nearest(kind, [ANDON]) or told
         wanted = ANDON if metric.type else f"a DataSource of type {ANDON}"
         yield source.problem(place, expected=wanted, hint=hint)
-    elif metric.type is None and kind == ANDON and not isinstance(metric.spec, SpanSelector):
+    elif metric.type is None and kind == ANDON and not isinstance(metric.spec, Selector):
         yield from _selector_problems(source, (*path, "spec"))
 
 
@@ -169,21 +169,10 @@ def type_of(metric: MetricSource, data_sources: Mapping[str, str]) -> str | None
 
 def _selector_problems(source: Source, path: Place) -> Iterator[Problem]:
     """What is wrong with a selector whose type stands in another document."""
-    lines = {place[len(path) :]: line for place, line in source.lines.items() if place[: len(path)] == path}
-    secret = frozenset(place[len(path) :] for place in source.secret if place[: len(path)] == path)
-    inner = Source(file=source.file, data=source.at(path), lines=lines, secret=secret)
     try:
-        inner.parse(SpanSelector)
+        source.parse(Selector, path)
     except ConfigError as error:
-        for problem in error.problems:
-            yield Problem(
-                file=problem.file,
-                line=problem.line,
-                path=".".join(filter(None, (dotted(path), problem.path))),
-                expected=problem.expected,
-                got=problem.got,
-                hint=problem.hint,
-            )
+        yield from error.problems
 
 
 def _countable(sli: SliSpec, folder: Folder) -> bool:

@@ -17,12 +17,13 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     ValidationInfo,
+    WithJsonSchema,
     field_serializer,
     model_validator,
 )
 
-from pipeline.config import Config
-from processors.sli.selector import SpanSelector
+from pipeline.config import Config, keys_of
+from processors.sli.selector import OPERATORS, Selector
 from processors.slo.metadata import Described, Document, either, one_of
 
 ANDON = "andon"
@@ -43,13 +44,29 @@ class DataSource(Document):
     spec: DataSourceSpec
 
 
-def parse_selector(value: object, info: ValidationInfo) -> SpanSelector | Mapping[str, Any]:
+def parse_selector(value: object, info: ValidationInfo) -> Selector | Mapping[str, Any]:
     """What to count if the type beside it is ours, else what was written for somebody else."""
     if info.data.get("type") == ANDON:
-        return SpanSelector.model_validate(value, context=info.context)
+        return Selector.model_validate(value, context=info.context)
     if not isinstance(value, Mapping):
         raise ValueError("a mapping: what to count")  # noqa: TRY004 - pydantic takes ValueErrors
     return value
+
+
+def selector_schema() -> dict[str, Any]:
+    """The JSON schema of a selector, as far as editors can tell: its keys, and the operators of its conditions."""
+    operators = {"type": "object", "properties": dict.fromkeys(OPERATORS, True), "additionalProperties": False}
+    condition = {"anyOf": [{"type": ["string", "number", "boolean"]}, {**operators, "minProperties": 1}]}
+    clauses = {"^(and|or)$": {"type": "array"}, "^not$": {"type": "object"}, "^(?!(and|or|not)$)": condition}
+    where = {
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": clauses,
+        "description": "conditions by field, all of which must hold; durations with their unit, such as 500ms",
+        "examples": [{"kind": "server", "duration": {"lte": "500ms"}}],
+    }
+    keys = {**dict.fromkeys(keys_of(Selector), True), "where": where}
+    return {"type": "object", "properties": keys, "required": ["where"], "additionalProperties": False}
 
 
 class MetricSource(Config):
@@ -57,10 +74,7 @@ class MetricSource(Config):
 
     metric_source_ref: str | None = Field(None, alias="metricSourceRef")
     type: str | None = None
-    spec: Annotated[
-        SpanSelector | Mapping[str, Any],
-        PlainValidator(parse_selector, json_schema_input_type=SpanSelector | dict[str, Any]),
-    ]
+    spec: Annotated[Selector | Mapping[str, Any], PlainValidator(parse_selector), WithJsonSchema(selector_schema())]
     _written: Any = PrivateAttr(None)
 
     @model_validator(mode="wrap")
@@ -81,13 +95,13 @@ class MetricSource(Config):
         return self._written
 
     @property
-    def selector(self) -> SpanSelector:
+    def selector(self) -> Selector:
         """What to count.
 
         Raises:
             ValidationError: it comes from a source that Andon does not count.
         """
-        return self.spec if isinstance(self.spec, SpanSelector) else SpanSelector.model_validate(self.spec)
+        return self.spec if isinstance(self.spec, Selector) else Selector.model_validate(self.spec)
 
 
 class Metric(Config):
@@ -96,7 +110,7 @@ class Metric(Config):
     metric_source: MetricSource = Field(alias="metricSource")
 
     @property
-    def selector(self) -> SpanSelector:
+    def selector(self) -> Selector:
         return self.metric_source.selector
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
 from processors.sli.indicator import Indicator
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.slo.alerts import BurnPolicyDocument
 from processors.slo.burn import BurnPolicy, default_policy
 from processors.slo.checks import slis
@@ -159,7 +159,7 @@ def to_indicator(sli: Sli | InlineSli) -> Indicator:
     )
 
 
-def _metric_content(selector: SpanSelector) -> dict[str, Any]:
+def _metric_content(selector: Selector) -> dict[str, Any]:
     """What is counted, however it was written."""
     spec = selector.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return {"metricSource": {"type": "andon", "spec": spec}}
@@ -202,21 +202,22 @@ def _promises(
     for draft in _drafts(models, indicators):
         own = tuple(alerts.of(draft.document)) if isinstance(draft.document, Slo) else ()
         policy, bent = default_policy(draft.target, draft.window.nominal_s)
+        slice_s = draft.counting.slice_s if draft.counting.by_slices else 0
         if own:
-            policy, bent = alert_policy(own, draft.counting.slice_s if draft.counting.by_slices else 0), ()
+            policy, bent = alert_policy(own, slice_s), ()
         elif isinstance(draft.document, Slo) and draft.document.name in policies:
             policy, bent = burn_policy(policies[draft.document.name]), ()
         promises.append(draft.promise(policy))
-        warnings += [f"{draft.kind} {draft.name}: {text}" for text in (*bent, *_unheeded(own))]
+        warnings += [f"{draft.kind} {draft.name}: {text}" for text in (*bent, *_unheeded(own, slice_s))]
     return tuple(promises), tuple(dict.fromkeys(warnings))
 
 
-def _unheeded(alerts: Sequence[Alert]) -> Iterator[str]:
+def _unheeded(alerts: Sequence[Alert], slice_s: int) -> Iterator[str]:
     """What an alert policy asks for that comes about in another way."""
     for alert in alerts:
         condition = alert.condition.condition
         if condition.alert_after.count:
-            short = short_window(condition.lookback_window)
+            short = short_window(condition.lookback_window, slice_s)
             yield f"{alert.policy}: alertAfter {condition.alert_after} is not waited for: the short window, {short}, is"
 
 

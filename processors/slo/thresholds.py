@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.slo.fields import number_written
 
 # What is measured of an event, by the signal that it comes from.
@@ -20,7 +20,7 @@ MEASURED: Mapping[str, str] = {"traces": "duration", "metrics": "value"}
 TIMED = frozenset({"traces"})
 
 
-def good_events(total: SpanSelector, op: str, value: Fraction | str) -> dict[str, Any]:
+def good_events(total: Selector, op: str, value: Fraction | str) -> dict[str, Any]:
     """The selector of good events, as one would write it.
 
     Raises:

@@ -51,9 +51,9 @@ class Translated(Source):
     def problem(self, path: Path_, *, expected: str, hint: str = "") -> Problem:
         return in_v2alpha(super().problem(path, expected=expected, hint=hint))
 
-    def parse(self, model: type[ConfigT]) -> ConfigT:
+    def parse(self, model: type[ConfigT], at: Path_ = ()) -> ConfigT:
         try:
-            return super().parse(model)
+            return super().parse(model, at)
         except ConfigError as error:
             raise ConfigError([in_v2alpha(problem) for problem in error.problems]) from None
 

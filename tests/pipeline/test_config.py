@@ -76,7 +76,11 @@ def refused(folder: Path, text: str) -> str:
         pytest.param(
             "floors: 1\nfloors: 2\n", "house.yaml:2: floors: expected each key once, got 'floors' again", id="twice"
         ),
-        pytest.param("floors: [1\n", "house.yaml:2: expected valid YAML, got expected ',' or ']'", id="broken YAML"),
+        pytest.param(
+            "floors: [1\n",
+            "house.yaml:2: expected valid YAML, with ',' or ']', got the end of the file",
+            id="broken YAML",
+        ),
         pytest.param(
             "floors: ${env:NO_SUCH_NAME}\n", "the environment variable 'NO_SUCH_NAME', got none set", id="no env"
         ),

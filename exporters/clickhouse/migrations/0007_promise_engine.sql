@@ -52,7 +52,7 @@ SELECT Indicator, Generation, toStartOfHour(Slice) AS Hour, sum(Good) AS Good, s
     maxIf(Slice, sli_slices.Valid > 0) AS Newest
 FROM sli_slices GROUP BY Indicator, Generation, Hour;
 
-ALTER TABLE receiver_ledger ADD COLUMN StoredUntil SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'All that this worker received before is stored';
+ALTER TABLE receiver_ledger ADD COLUMN IF NOT EXISTS StoredUntil SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'All that this worker received before is stored';
 
 -- What became of each slice of time that a law counts, and what was thought of it before.
 CREATE TABLE slice_states
@@ -114,7 +114,7 @@ ORDER BY (Kind, Promise, Generation, PeriodStart, Revision)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'What was delivered in each period that is closed, never changed again';
 
-ALTER TABLE slo_status ADD COLUMN Unseen Float64 COMMENT 'Events or slices that may have happened while nobody listened, estimated';
-ALTER TABLE slo_status ADD COLUMN Lower Nullable(Float64) COMMENT 'Delivered share if all of them were bad';
-ALTER TABLE slo_status ADD COLUMN Upper Nullable(Float64) COMMENT 'Delivered share if all of them were good';
-ALTER TABLE slo_status ADD COLUMN ExhaustedInS Nullable(Float64) COMMENT 'Seconds until nothing is left of the budget, at the pace of the hottest alert window';
+ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS Unseen Float64 COMMENT 'Events or slices that may have happened while nobody listened, estimated';
+ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS Lower Nullable(Float64) COMMENT 'Delivered share if all of them were bad';
+ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS Upper Nullable(Float64) COMMENT 'Delivered share if all of them were good';
+ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS ExhaustedInS Nullable(Float64) COMMENT 'Seconds until nothing is left of the budget, at the pace of the hottest alert window';

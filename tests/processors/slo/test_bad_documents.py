@@ -59,7 +59,9 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
 def test_aliases_do_not_multiply_without_end(tmp_path: Path) -> None:
     """A few hundred bytes of YAML can stand for more than fits into memory."""
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]" for before, one in zip("abcdefgh", "bcdefghi")]
+    lines += [
+        f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]" for before, one in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
     path = tmp_path / "laughs.yaml"
     path.write_text("\n".join(lines))
     assert "expected at most 100000 values in a document, got more" in told(path)
