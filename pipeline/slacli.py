@@ -49,17 +49,14 @@ def verify(
 ) -> None:
     """Check that no closed period was changed, put between or left out since it was closed."""
     with explained("sla"):
-        from processors.sla.chain import faults
-        from processors.sla.records import read_records
+        from pipeline.laws import closed_faults
 
-        chains = read_records(assembly_of(config).reader().query, promise)
-        found = [fault for chain in chains.values() for fault in faults(chain)]
+        count, found = closed_faults(assembly_of(config).reader().query, promise)
         for fault in found:
             err.print(fault, markup=False, soft_wrap=True)
         if found:
             raise typer.Exit(EXIT_ERROR)
-        periods = sum(len(chain) for chain in chains.values())
-        typer.echo(f"{periods} closed periods of {len(chains)} promises: each follows from the one before")
+        typer.echo(f"closed periods: {count}, each as it was closed and following from the one before")
 
 
 @app.command()
@@ -125,7 +122,7 @@ def _print(compared: "Compared") -> None:
 
     from processors.sla.credit import exact_percent, percent
 
-    period = compared.promise.window.name(compared.bounds.start)
+    period = compared.promise.window.name(compared.bounds.start) + (" so far" if compared.so_far else "")
     promised = f"{compared.promise.name}, {period}, {exact_percent(compared.promise.target)}"
     measured = percent(compared.rows[0].delivered.coverage)  # the same for all of them
     typer.echo(f"{compared.agreement.title}: {promised}; measured {measured} of the time")

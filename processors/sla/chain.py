@@ -14,6 +14,7 @@ from processors.slo.grid import Grid
 from processors.slo.promise import canonical
 
 FIRST = ""  # the hash before the first
+REQUIRED = frozenset({"promise", "period", "revision", "hash", "previous_hash"})
 
 
 def inputs_hash(grid: Grid, definitions: Sequence[Mapping[str, Any]]) -> str:
@@ -42,7 +43,10 @@ def faults(chain: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _faults(chain: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     before = FIRST
     revisions: dict[str, int] = {}
-    for record in chain:
+    for number, record in enumerate(chain, 1):
+        if missing := sorted(REQUIRED - record.keys()):
+            yield f"record {number}: expected {', '.join(missing)}, got none"
+            continue
         name = f"{record['promise']} {record['period']} revision {record['revision']}"
         if (found := record_hash(record)) != record["hash"]:
             yield f"{name}: expected the hash {found} of its content, got {record['hash']}"

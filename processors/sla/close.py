@@ -244,6 +244,12 @@ def result_row(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def unlike(row: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """The columns of a row that do not say what its record says; those for drawing and of time are left out."""
+    expected = result_row(record)
+    return [name for name, value in expected.items() if isinstance(value, str | int | Decimal) and row[name] != value]
+
+
 def ratio_text(ratio: Fraction) -> str:
     """A rational number as text, whole ones too: `1/1`."""
     return f"{ratio.numerator}/{ratio.denominator}"

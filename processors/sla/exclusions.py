@@ -6,7 +6,7 @@ outside of service hours is removed. A window that breaks its notice rule exclud
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -22,6 +22,7 @@ from processors.sla.days import ONE_DAY, working_days_before
 from processors.sla.documents import ExclusionDocument, ExclusionSpec, NoticeRule, ServiceCalendar
 from processors.sla.fields import UNTIL, rule_parts
 from processors.slo.grid import Exclusion, Grid
+from processors.slo.promise import Excluder
 from processors.slo.windows import Bounds, first_instant
 
 MAX_OCCURRENCES = 10_000
@@ -80,9 +81,7 @@ def excluded(exclusions: Sequence[ExclusionDocument], hours: ServiceCalendar | N
     return Excluded(codes=codes, used=used, refused=tuple(window for window in windows if window.refused))
 
 
-def excluder(
-    exclusions: Sequence[ExclusionDocument], hours: ServiceCalendar | None
-) -> Callable[[Bounds], npt.NDArray[np.int8]]:
+def excluder(exclusions: Sequence[ExclusionDocument], hours: ServiceCalendar | None) -> Excluder:
     """What these documents make of each minute of any bounds, for a promise to carry."""
     return lambda bounds: excluded(exclusions, hours, bounds).codes
 

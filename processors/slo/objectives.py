@@ -3,16 +3,13 @@
 In: documents that were found to be sound. Out: `Objectives`. Pure; documents keep the order they were read in.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
-from processors.sla.exclusions import excluded
+from processors.sla.exclusions import excluder
 from processors.sli.indicator import Indicator
 from processors.sli.selector import Selector
 from processors.sli.slices import SLICE_S
@@ -25,9 +22,9 @@ from processors.slo.law import Counting, Law
 from processors.slo.metadata import Described, Document
 from processors.slo.openslo import Objective, Service, Slo
 from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
-from processors.slo.promise import IndicatorKey, Kind, Promise, canonical, generation
+from processors.slo.promise import Excluder, IndicatorKey, Kind, Promise, canonical, generation
 from processors.slo.thresholds import good_events, threshold_name
-from processors.slo.windows import Bounds, Calendar, Window
+from processors.slo.windows import Calendar, Window
 
 LAWS = {
     "Occurrences": Law.OCCURRENCES,
@@ -239,7 +236,7 @@ class _Draft:
     window: Window
     counting: Counting
     outside: Mapping[str, Any]
-    excluded: Callable[[Bounds], npt.NDArray[np.int8]] | None = None
+    excluded: Excluder | None = None
 
     def promise(self, policy: BurnPolicy) -> Promise:
         key = IndicatorKey(self.indicator.name, self.indicator.generation)
@@ -293,13 +290,11 @@ def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> 
                 )
 
 
-def _excluded(agreement: Agreement, models: Sequence[Document]) -> Callable[[Bounds], npt.NDArray[np.int8]] | None:
+def _excluded(agreement: Agreement, models: Sequence[Document]) -> Excluder | None:
     """What an agreement's service hours and exclusions make of each minute; None where it has neither."""
     hours = [one for one in models if isinstance(one, ServiceCalendar) and one.name == agreement.spec.service_hours]
     named = [one for one in models if isinstance(one, ExclusionDocument) and one.name in agreement.spec.exclusions]
-    if not hours and not named:
-        return None
-    return lambda bounds: excluded(named, next(iter(hours), None), bounds).codes
+    return excluder(named, next(iter(hours), None)) if hours or named else None
 
 
 def _outside(agreement: Agreement, models: Sequence[Document]) -> dict[str, Any]:

@@ -22,6 +22,10 @@ from processors.slo.windows import Bounds, Window
 GENERATION_DIGITS = 12
 
 
+Excluder = Callable[[Bounds], npt.NDArray[np.int8]]
+"""What exclusions make of each minute of a stretch of time."""
+
+
 class Kind(StrEnum):
     """Who a promise is made to: ourselves, or somebody who holds us to it."""
 
@@ -63,7 +67,7 @@ class Promise:
     burn: BurnPolicy
     slow: bool = field(default=False)
     signal: str = field(default="traces")
-    excluded: Callable[[Bounds], npt.NDArray[np.int8]] | None = field(default=None, compare=False)
+    excluded: Excluder | None = field(default=None, compare=False)
 
     @property
     def law(self) -> Law:

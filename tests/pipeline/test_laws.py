@@ -92,6 +92,18 @@ def test_without_an_agreement_there_is_nothing_to_compare(tmp_path: Path) -> Non
         list(compare(found, date(2026, 10, 1), lambda promise, bounds: grid_of([])))
 
 
+def test_a_month_that_is_still_running_is_told_as_so_far(tmp_path: Path) -> None:
+    """What is not settled yet is not judged, nor held to have failed."""
+
+    def read(promise: Promise, bounds: Bounds) -> Grid:
+        count = minutes(bounds)
+        counts = [(1, 1)] * 1_000 + [(0, 1)] * (count - 1_000)
+        return grid_of(counts, start_s=int(bounds.start.timestamp()), pending=range(1_000, count))
+
+    (compared,) = compare(objectives(tmp_path), date(2026, 10, 1), read)
+    assert {(row["so_far"], row["verdict"]) for row in facts(compared)} == {(True, "kept")}
+
+
 @pytest.mark.parametrize("text", ["2026", "10-2026", "2026-13", "last"])
 def test_a_month_is_told_from_what_is_none(text: str) -> None:
     """In words."""
