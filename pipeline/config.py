@@ -112,7 +112,7 @@ class Document:
         error = details.get("ctx", {}).get("error")
         if isinstance(error, At):
             path = (*path, error.key)
-        if path != place and place[-1] == "[key]":
+        if isinstance(error, Misnamed) or (path != place and place[-1] == "[key]"):
             expected, got = expected_of(details), repr(str(path[-1]))
             return Problem(file=self.file, line=self.line(path), path=dotted(path), expected=expected, got=got)
         if details["type"] == "extra_forbidden":
@@ -137,6 +137,10 @@ class At(ValueError):  # noqa: N818 - it reads as where it is raised
     def __init__(self, key: str, expected: str) -> None:
         super().__init__(expected)
         self.key = key
+
+
+class Misnamed(ValueError):  # noqa: N818 - as above
+    """What is wrong is the key, not what stands at it."""
 
 
 class Missing:

@@ -127,9 +127,7 @@ class SliceCounter:
                 **({} if weights is None else self._weighed(weights, here, here[is_good])),
             )
 
-    def _weighed(
-        self, weights: Weights, valid: npt.NDArray[np.int64], good: npt.NDArray[np.int64]
-    ) -> dict[str, int]:
+    def _weighed(self, weights: Weights, valid: npt.NDArray[np.int64], good: npt.NDArray[np.int64]) -> dict[str, int]:
         self.capped_total += weights.capped(valid)
         return {
             "good_extra": weights.extra(good),

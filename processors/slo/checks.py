@@ -30,6 +30,9 @@ MAX_DECIMALS = 12
 PERCENT = 100
 SLICES_MINUTES = (1, 3, 5, 15)  # what divides the quarter of an hour that every zone's days begin on
 PROMISE = "promise"
+OF_THE_WHOLE = {
+    name: info.alias or name for name, info in Selector.model_fields.items() if name not in {"signal", "where"}
+}
 INLINE_SLI: Place = ("spec", "indicator")
 
 
@@ -143,9 +146,18 @@ def _check_sli(source: Source, sli: SliSpec, path: Place, folder: Folder) -> Ite
         yield from _check_source(source, metric.metric_source, (*path, *where, "metricSource"), folder)
     if ratio and ratio.total and _countable(sli, folder):
         for key, metric in ratio.parts.items():
-            if key != "total" and metric.selector.group_by not in {None, ratio.total.selector.group_by}:
-                place = (*path, "ratioMetric", key, "metricSource", "spec", "groupBy")
-                yield source.problem(place, expected=f"groupBy under total, where it groups {key} events too")
+            spec = (*path, "ratioMetric", key, "metricSource", "spec")
+            yield from _check_part(source, metric.selector, ratio.total.selector, key, spec)
+
+
+def _check_part(source: Source, part: Selector, total: Selector, key: str, path: Place) -> Iterator[Problem]:
+    """What holds for an indicator as a whole stands under `total`; beside it, it would mean nothing."""
+    if part.signal != total.signal:
+        expected = f"signal: {total.signal}, as under total"
+        yield source.problem((*path, "signal"), expected=expected, hint="good events are among the valid ones")
+    for name, alias in OF_THE_WHOLE.items():
+        if name in part.model_fields_set and getattr(part, name) != getattr(total, name):
+            yield source.problem((*path, alias), expected=f"{alias} under total, where it is about {key} events too")
 
 
 def _check_source(source: Source, metric: MetricSource, path: Place, folder: Folder) -> Iterator[Problem]:

@@ -253,6 +253,15 @@ def test_a_threshold_is_counted_as_the_ratio_that_it_is(read: Read) -> None:
     assert definitions["orders/lte-500ms"].generation == objectives.indicators[0].generation
 
 
+def test_a_threshold_over_a_metric_is_about_its_value(read: Read) -> None:
+    """In the unit of the metric, so as a bare number."""
+    text = LATENCY.replace("spec: {where: {kind: server}}", "spec: {signal: metrics, where: {name: queue.depth}}")
+    objectives = read(text.replace("{target: 0.99}", "{op: lt, value: 100.5, target: 0.9}"))
+    (indicator,) = objectives.indicators
+    assert (indicator.name, indicator.signal) == ("orders/lt-100.5", "metrics")
+    assert indicator.part.where["value"].lt == 100.5
+
+
 def test_the_evidence_of_a_threshold_can_be_counted_again(read: Read) -> None:
     """Its definition is a document like any other."""
     from fixtures.promises import NOW, after
