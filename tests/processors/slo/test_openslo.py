@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from processors.slo.documents import load_objectives, parse, read_objectives
 from processors.slo.law import Counting, Law
 from processors.slo.objectives import Objectives
 from processors.slo.promise import Promise
-from processors.slo.write import to_data, to_yaml
+from processors.slo.write import to_data, to_yaml, yaml_of
 
 HERE = Path(__file__).parent / "documents"
 ROOT = Path(__file__).parents[3]
@@ -208,7 +207,7 @@ slo = st.fixed_dictionaries(
 def test_any_slo_is_written_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, document: dict[str, Any]) -> None:
     """Whether it can be evaluated or not."""
     path = tmp_path_factory.mktemp("slo") / "slo.yaml"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True))
+    path.write_text(yaml_of([document]))
     (source,) = load(path)
     assert to_data(parse(source)) == document
 
