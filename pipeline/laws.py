@@ -1,15 +1,17 @@
 """`andon sla laws`: what the same month would have been worth under every law.
 
 In: agreements, a month, and a way to read the minutes of a period. Out: for each promise of each agreement a table, one
-row a law. Reads and writes nothing itself.
+row a law. `andon sla verify` reads the records of closed periods.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from pipeline.component import Query
 from pipeline.errors import PermanentError
 from processors.sla.calendar import MINUTE
 from processors.sla.close import credit_content, law_content, moment_text, ratio_text, window_content
@@ -18,14 +20,14 @@ from processors.sla.documents import Agreement
 from processors.sla.exclusions import Excluded, excluded, with_exclusions
 from processors.slo.grid import Grid
 from processors.slo.objectives import Objectives
-from processors.slo.promise import IndicatorKey, Promise
+from processors.slo.promise import Promise
 from processors.slo.windows import Bounds, Calendar, add_months, first_instant
 
 
 class ReadGrid(Protocol):
-    """The minutes of an indicator, excluded nothing yet."""
+    """The minutes of a promise's indicator, excluded nothing yet."""
 
-    def __call__(self, key: IndicatorKey, bounds: Bounds) -> Grid:
+    def __call__(self, promise: Promise, bounds: Bounds) -> Grid:
         """One entry for each minute of `bounds`."""
         ...
 
@@ -67,7 +69,7 @@ def compare(objectives: Objectives, month: date, read: ReadGrid) -> Iterator[Com
             bounds = period_of(agreement.spec.window, month)
             hours = objectives.calendar_of(agreement)
             found = excluded(objectives.exclusions_of(agreement), hours, bounds)
-            grid = with_exclusions(read(promise.indicator, bounds), found)
+            grid = with_exclusions(read(promise, bounds), found)
             yield Compared(
                 agreement=agreement,
                 promise=promise,
@@ -106,3 +108,13 @@ def facts(compared: Compared) -> Iterator[Mapping[str, Any]]:
 def refused(compared: Compared) -> Sequence[Mapping[str, Any]]:
     """The exclusions that were not used, each with its reason, as JSON knows them."""
     return [window_content(window) for window in compared.found.refused]
+
+
+def closed(query: Query, promise: str | None = None) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The records of closed periods, of one promise or of all, by kind and name and in the order they were closed."""
+    only = "WHERE Promise = {promise:String}" if promise is not None else ""
+    sql = f"SELECT Kind, Promise, Record FROM period_results {only} ORDER BY ClosedAt, PeriodStart, Revision"  # noqa: S608
+    chains: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in query(sql, {"promise": promise} if promise is not None else None).to_pylist():
+        chains.setdefault((row["Kind"], row["Promise"]), []).append(json.loads(row["Record"]))
+    return chains

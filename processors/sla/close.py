@@ -22,20 +22,22 @@ from processors.slo.grid import Grid
 from processors.slo.law import Counting, Delivered, Law, deliver, states
 from processors.slo.promise import Promise, canonical
 from processors.slo.states import Slice
-from processors.slo.windows import Bounds, Calendar
+from processors.slo.windows import Bounds
 
 FORMAT = "andon/period/v1"
 MAX_SLICES = 50_000
-UNKNOWN = float("nan")
 TARGET_EXPONENT = Decimal(1).scaleb(-12)
 NS_PER_S = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What a period is closed with; `grid` has its exclusions, `definitions` is what was written."""
+    """What a period is closed with; `grid` has its exclusions, `definitions` is what was written.
 
-    agreement: Agreement
+    An objective of our own has a calendar and no agreement: it is closed the same way and costs nothing.
+    """
+
+    agreement: Agreement | None
     promise: Promise
     bounds: Bounds
     grid: Grid
@@ -84,7 +86,7 @@ def _identity(closing: Closing) -> dict[str, Any]:
     promise, bounds = closing.promise, closing.bounds
     return {
         "kind": promise.kind.value,
-        "agreement": closing.agreement.name,
+        "agreement": promise.document,
         "promise": promise.name,
         "generation": promise.generation,
         "service": promise.service,
@@ -165,11 +167,10 @@ def window_content(window: Window) -> dict[str, Any]:
 
 
 def _credit(closing: Closing, delivered: Fraction | None) -> dict[str, Any] | None:
-    terms = closing.agreement.spec.credits
-    if terms is None:
+    if closing.agreement is None or closing.agreement.spec.credits is None:
         return None
-    assert isinstance(closing.promise.window, Calendar)
-    return credit_content(credit(terms, delivered, closing.promise.window, closing.bounds))
+    spec, terms = closing.agreement.spec, closing.agreement.spec.credits
+    return credit_content(credit(terms, delivered, spec.window, closing.bounds))
 
 
 def credit_content(owed: Credit) -> dict[str, Any]:
@@ -227,10 +228,10 @@ def result_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "Target": _decimal(Fraction(record["target"])),
         "Good": delivered["good"],
         "Eligible": delivered["eligible"],
-        "Delivered": UNKNOWN if record["verdict"] == Verdict.NO_DATA else _float(delivered["ratio"], UNKNOWN),
-        "Lower": _float(delivered["lower"], 0.0),
-        "Upper": _float(delivered["upper"], 1.0),
-        "Coverage": _float(delivered["coverage"], 0.0),
+        "Delivered": None if record["verdict"] == Verdict.NO_DATA else _float(delivered["ratio"]),
+        "Lower": _float(delivered["lower"]),
+        "Upper": _float(delivered["upper"]),
+        "Coverage": _float(delivered["coverage"]),
         "Verdict": record["verdict"],
         "DowntimeS": record["downtime_s"],
         "CreditShare": _decimal(Fraction(record["credit"]["share"]) if record["credit"] else Fraction(0)),
@@ -252,9 +253,9 @@ def _ratio(ratio: Fraction | None) -> str | None:
     return None if ratio is None else ratio_text(ratio)
 
 
-def _float(ratio: str | None, otherwise: float) -> float:
+def _float(ratio: str | None) -> float | None:
     """For sorting and drawing; what decides is in the record."""
-    return otherwise if ratio is None else float(Fraction(ratio))
+    return None if ratio is None else float(Fraction(ratio))
 
 
 def _decimal(ratio: Fraction) -> Decimal:

@@ -28,11 +28,11 @@ def _downtime(error_rate: str, minimum_consecutive: int = 1) -> Counting:
 COMPARED: tuple[tuple[str, Counting], ...] = (
     ("request ratio", Counting(law=Law.REQUEST_RATIO)),
     ("mean of 5 min intervals", Counting(law=Law.MEAN_INTERVAL, slice_s=300, empty=Empty.GOOD)),
-    ("minutes with more than 5 % failing", _downtime("0.05")),
-    ("minutes with more than 10 % failing", _downtime("0.1")),
-    ("the same, 10 in a row or more", _downtime("0.1", 10)),
+    ("minutes over 5 % bad", _downtime("0.05")),
+    ("minutes over 10 % bad", _downtime("0.1")),
+    ("the same, 10 in a row", _downtime("0.1", 10)),
 )
-OWN = "as agreed"
+OWN = "agreed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ outside of service hours is removed. A window that breaks its notice rule exclud
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -78,6 +78,13 @@ def excluded(exclusions: Sequence[ExclusionDocument], hours: ServiceCalendar | N
     if hours is not None:
         codes[~service_minutes(hours.spec, bounds)] = Exclusion.REMOVED
     return Excluded(codes=codes, used=used, refused=tuple(window for window in windows if window.refused))
+
+
+def excluder(
+    exclusions: Sequence[ExclusionDocument], hours: ServiceCalendar | None
+) -> Callable[[Bounds], npt.NDArray[np.int8]]:
+    """What these documents make of each minute of any bounds, for a promise to carry."""
+    return lambda bounds: excluded(exclusions, hours, bounds).codes
 
 
 def with_exclusions(grid: Grid, found: Excluded) -> Grid:

@@ -25,7 +25,7 @@ from processors.sli.outcome import (
     RPC_SYSTEMS,
     SERVER_ERROR,
 )
-from processors.sli.selector import ALL, NOT, SEVERITIES, Condition, Scalar, Where
+from processors.sli.selector import SEVERITIES, Condition, Scalar, Where
 
 # What samplers said in the tracestate: a threshold, or the exponent that came before it
 THRESHOLD = r"extract(TraceState, '^(?:[^,]*,)*?\\s*ot=(?:[^,;]*;)*?th:([0-9a-fA-F]{1,14})(?:[;,]|$)')"

@@ -18,8 +18,8 @@ from fractions import Fraction
 class Counts:
     """`good` of `valid` events. Adding is associative and commutative, so they may come in any order and any pieces."""
 
-    good: int = 0
-    valid: int = 0
+    good: int | Fraction = 0
+    valid: int | Fraction = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.good <= self.valid:
@@ -29,7 +29,7 @@ class Counts:
         return Counts(self.good + other.good, self.valid + other.valid)
 
     @property
-    def bad(self) -> int:
+    def bad(self) -> int | Fraction:
         return self.valid - self.good
 
     @property

@@ -96,6 +96,8 @@ class Measured:
     name: str
     bounds: Bounds
     counts: Counts
+    unseen: Fraction = Fraction(0)
+    heard: Fraction = Fraction(1)
 
     @property
     def start(self) -> datetime:

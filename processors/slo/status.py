@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from processors.slo.budget import Counts, budget, burn_rate, misses, remaining
+from processors.slo.budget import Counts, budget, burn_rate, exhausted_in_s, misses, remaining
 from processors.slo.burn import Measured, PairStatus
 from processors.slo.promise import Promise
 from processors.slo.windows import SLICE, Bounds, last, slice_ceiling, slice_floor
@@ -54,6 +54,18 @@ class PromiseStatus:
         return remaining(self.window.counts, self.promise.target)
 
     @property
+    def bounds(self) -> tuple[Fraction | None, Fraction | None]:
+        """The delivered share if all that was not seen was bad, and if all of it was good."""
+        counts, unseen = self.window.counts, self.window.unseen
+        whole = counts.valid + unseen
+        return (counts.good / whole, (counts.good + unseen) / whole) if counts.valid and whole else (None, None)
+
+    @property
+    def exhausted_in_s(self) -> Fraction | None:
+        """Seconds until nothing is left of the budget at the pace of the hottest pair; None if it lasts for ever."""
+        return exhausted_in_s(self.remaining, self.promise.window.nominal_s, self.hottest.rate)
+
+    @property
     def silent(self) -> bool:
         """Whether nothing at all was measured: neither in the promise's window nor in those of the alerts."""
         windows = [self.window, *(window for pair in self.pairs for window in (pair.long, pair.short))]
@@ -67,6 +79,12 @@ class PromiseStatus:
     @property
     def fires(self) -> bool:
         return any(pair.fires for pair in self.pairs)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether somebody will ask for the slices in which it began."""
+        promise = self.promise
+        return self.fires or self.missed or misses(self.live.counts, promise.bar, promise.burn.minimum_bad)
 
     @property
     def calm(self) -> bool:
@@ -88,7 +106,7 @@ class PromiseStatus:
     @property
     def run_start(self) -> datetime:
         """When the newest run of bad slices began; the current slice where there is none."""
-        bad = bad_slices(self.slices, self.promise.target)
+        bad = bad_slices(self.slices, self.promise.bar)
         return run_start(bad) or slice_floor(self.at)
 
     @property

@@ -68,7 +68,11 @@ def slice_ceiling(moment: datetime) -> datetime:
 
 def last(seconds: int, now: datetime) -> Bounds:
     """The last `seconds` of slices, the one that is still filling included."""
-    end = slice_ceiling(now.astimezone(UTC))
+    return ago(seconds, slice_ceiling(now.astimezone(UTC)))
+
+
+def ago(seconds: int, end: datetime) -> Bounds:
+    """The `seconds` before `end`."""
     return Bounds(end - timedelta(seconds=seconds), end)
 
 

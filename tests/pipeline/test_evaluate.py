@@ -242,7 +242,7 @@ def test_coverage_is_the_share_of_time_in_which_somebody_listened(store: Store, 
             store.client.write("receiver_ledger", batch, token=f"ledger {number}")
     evaluator(store, objectives, FakeClock(START)).tick()
     (status,) = rows(store, "SELECT Coverage FROM slo_status WHERE Promise = 'orders-work'")
-    assert status["Coverage"] == pytest.approx((180 + 45) / 359)
+    assert status["Coverage"] == pytest.approx((180 + 45) / 360)
 
 
 def test_restarting_before_every_tick_changes_nothing(

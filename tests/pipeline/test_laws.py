@@ -13,7 +13,7 @@ from processors.sla.documents import PeriodField
 from processors.slo.documents import load_objectives
 from processors.slo.grid import Grid
 from processors.slo.objectives import Objectives
-from processors.slo.promise import IndicatorKey
+from processors.slo.promise import Promise
 from processors.slo.windows import Bounds
 
 DOCUMENTS = """
@@ -63,10 +63,10 @@ def objectives(folder: Path, documents: str = DOCUMENTS) -> Objectives:
 
 def test_a_month_is_compared_under_every_law_with_its_exclusions(tmp_path: Path) -> None:
     """An hour of maintenance is taken out, another was announced too late; between them 50 minutes are down."""
-    asked: list[tuple[IndicatorKey, Bounds]] = []
+    asked: list[tuple[Promise, Bounds]] = []
 
-    def read(key: IndicatorKey, bounds: Bounds) -> Grid:
-        asked.append((key, bounds))
+    def read(promise: Promise, bounds: Bounds) -> Grid:
+        asked.append((promise, bounds))
         down = range(12 * 60 + 30, 14 * 60 + 20)  # from 10:30 UTC, 12:30 in Paris
         counts = [(0, 1) if number in down else (1, 1) for number in range(minutes(bounds))]
         return grid_of(counts, start_s=int(bounds.start.timestamp()))
@@ -74,12 +74,12 @@ def test_a_month_is_compared_under_every_law_with_its_exclusions(tmp_path: Path)
     (compared,) = compare(objectives(tmp_path), date(2026, 10, 1), read)
     assert asked == [
         (
-            compared.promise.indicator,
+            compared.promise,
             Bounds(datetime(2026, 9, 30, 22, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)),
         )
     ]
     rows = list(facts(compared))
-    assert [row["name"] for row in rows][:2] == ["as agreed: minutes with more than 5 % failing", "request ratio"]
+    assert [row["name"] for row in rows][:2] == ["agreed: minutes over 5 % bad", "request ratio"]
     assert (rows[0]["good"], rows[0]["eligible"]) == (f"{44_700 - 60 - 80}/1", f"{44_700 - 60}/1")
     assert (rows[0]["verdict"], rows[0]["broken_at"]) == ("broken", "2026-10-01T11:44:00Z")
     assert [window["start"] for window in refused(compared)] == ["2026-10-02T10:00:00Z"]
@@ -89,7 +89,7 @@ def test_without_an_agreement_there_is_nothing_to_compare(tmp_path: Path) -> Non
     """It says so instead of printing nothing."""
     found = objectives(tmp_path, DOCUMENTS.partition("---\napiVersion: andon/v1")[0])
     with pytest.raises(PermanentError, match="expected an Agreement"):
-        list(compare(found, date(2026, 10, 1), lambda key, bounds: grid_of([])))
+        list(compare(found, date(2026, 10, 1), lambda promise, bounds: grid_of([])))
 
 
 @pytest.mark.parametrize("text", ["2026", "10-2026", "2026-13", "last"])

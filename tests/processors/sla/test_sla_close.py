@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from math import isnan
 from typing import Any
 
 import pytest
@@ -222,8 +221,7 @@ def test_a_month_in_which_nobody_listened_has_no_data() -> None:
     row = result_row(record)
     assert (record["verdict"], record["broken_at"], record["credit"]["share"]) == ("no_data", None, "0/1")
     assert (record["delivered"]["lower"], record["shown"]) == ("1/4464", None)
-    assert isnan(row["Delivered"])
-    assert (row["Upper"], row["Coverage"]) == (1.0, 0.0)
+    assert (row["Delivered"], row["Upper"], row["Coverage"]) == (None, 1.0, 0.0)
 
 
 def test_what_comes_after_the_books_are_closed_is_told_in_the_next_record() -> None:
@@ -253,3 +251,11 @@ def test_reactions_are_part_of_the_record() -> None:
     outcome = reacted(reaction, incidents, closing().bounds, CLOSED)
     (told,) = close(closing(reactions=[(reaction, outcome)]))["reactions"]
     assert (told["within_s"], told["in_time"], told["late"], told["verdict"]) == ("900/1", ["a"], ["b"], "broken")
+
+
+def test_an_objective_of_our_own_is_closed_the_same_way_and_costs_nothing() -> None:
+    """A calendar month that was promised to nobody but ourselves."""
+    record = close(closing(agreement=None, promise=replace(promise(), kind=Kind.SLO, name="checkout-works/1")))
+    assert (record["kind"], record["agreement"], record["promise"]) == ("SLO", "checkout-works", "checkout-works/1")
+    assert (record["verdict"], record["credit"]) == ("broken", None)
+    assert result_row(record)["CreditShare"] == 0

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from processors.sla.calendar import minutes
 from processors.sla.documents import ExclusionDocument, ServiceCalendar
-from processors.sla.exclusions import MAX_OCCURRENCES, excluded, judged
+from processors.sla.exclusions import MAX_OCCURRENCES, excluded, excluder, judged
 from processors.slo.grid import Exclusion
 from processors.slo.windows import Bounds, month
 
@@ -191,6 +191,19 @@ def test_exclusions_that_cannot_work_say_what_is_expected(written: dict[str, Any
     """Edges off the minute are refused, never rounded."""
     with pytest.raises(ValidationError, match=words):
         exclusion(**written)
+
+
+def test_any_stretch_of_time_has_the_codes_that_the_month_has_there() -> None:
+    """However a window rolls: what a month allows is counted by the month, not by the stretch."""
+    documents = [
+        exclusion(start="2026-10-01 22:00", duration="6h", rrule="FREQ=WEEKLY", notice={"perMonth": 2}),
+        exclusion("other", effect="count_good", start="2026-10-10 00:00", duration="3d"),
+    ]
+    codes = excluder(documents, office())
+    whole = codes(OCTOBER)
+    for first, last in ((0, 1), (60, 10_000), (9_000, 20_000), (20_001, 44_700)):
+        bounds = Bounds(*(OCTOBER.start + timedelta(minutes=edge) for edge in (first, last)))
+        assert codes(bounds).tolist() == whole[first:last].tolist()
 
 
 days = st.dates(date(2026, 9, 29), date(2026, 11, 1)) | st.sampled_from([date(2026, 10, 24), date(2026, 10, 25)])
