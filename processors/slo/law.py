@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from processors.slo.grid import MINUTE_MS, Grid, by_slices, room_for, total
+from processors.slo.grid import MINUTE_MS, Grid, Ints, by_slices, room_for, total
 from processors.slo.shares import sum_of_shares
 from processors.slo.states import Ledger, SliceState, Test, judged
 
@@ -115,15 +115,18 @@ def deliver(counting: Counting, grid: Grid) -> Delivered:
     """What the law makes of a grid: of its settled minutes, of whole slices only what nothing more is expected of."""
     if not counting.by_slices:
         return _of_events(grid)
-    ledger = states(counting, grid)
+    return of_slices(counting, states(counting, grid), coverage(grid))
+
+
+def of_slices(counting: Counting, ledger: Ledger, coverage: Fraction) -> Delivered:
+    """What a law that counts slices makes of a ledger."""
     slices = ledger.slices
-    eligible = eligible_minutes(counting, ledger)
-    missed = missed_minutes(counting, ledger)
+    eligible = int(counts_in(counting, ledger).sum())
     return Delivered(
-        good=(eligible - missed) / slices.minutes,
+        good=(eligible - missed_minutes(counting, ledger)) / slices.minutes,
         eligible=Fraction(eligible, slices.minutes),
         unseen=Fraction(int(slices.inside[ledger.are(SliceState.GAP)].sum()), slices.minutes),
-        coverage=coverage(grid),
+        coverage=coverage,
     )
 
 
@@ -164,21 +167,27 @@ def coverage(grid: Grid) -> Fraction:
     return Fraction(int(np.minimum(grid.heard_ms, MINUTE_MS)[counted].sum()), int(counted.sum()) * MINUTE_MS)
 
 
-def eligible_minutes(counting: Counting, ledger: Ledger) -> int:
-    """Minutes of the slices that count, with those that are good by exclusion."""
+def counts_in(counting: Counting, ledger: Ledger) -> Ints:
+    """Of each slice the minutes that count, with those that are good by exclusion."""
     slices, silence = ledger.slices, () if counting.empty is Empty.IGNORE else (SliceState.EMPTY,)
     judged_ones = ledger.are(SliceState.GOOD, SliceState.BAD, *silence)
-    return int(slices.inside[judged_ones].sum() + slices.granted[slices.settled].sum())
+    return np.where(judged_ones, slices.inside, 0) + np.where(slices.settled, slices.granted, 0)
 
 
 def missed_minutes(counting: Counting, ledger: Ledger) -> Fraction:
     """Minutes that were not delivered: of bad slices all, or of each slice the share of its events that was bad."""
+    if counting.by_shares:
+        return sum_of_shares(shares_missed(counting, ledger)[1])
+    return Fraction(int(ledger.slices.inside[ledger.bad].sum()))
+
+
+def shares_missed(counting: Counting, ledger: Ledger) -> tuple[list[int], list[tuple[int, int]]]:
+    """Where shares are counted: the places of slices that missed something, and what, in minutes over events."""
     slices = ledger.slices
-    if not counting.by_shares:
-        return Fraction(int(slices.inside[ledger.bad].sum()))
+    enough = slices.valid >= counting.minimum_valid * slices.unit
+    short = ledger.are(SliceState.GOOD, SliceState.BAD) & enough & (slices.good < slices.valid)
     silent = ledger.bad & ledger.are(SliceState.EMPTY)
-    short = ledger.are(SliceState.GOOD, SliceState.BAD) & (slices.good < slices.valid)
-    short &= slices.valid >= counting.minimum_valid * slices.unit
-    bad = slices.inside[short] * room_for(slices.valid - slices.good, slices.minutes)[short]
-    shares = zip(bad.tolist(), slices.valid[short].tolist(), strict=True)
-    return int(slices.inside[silent].sum()) + sum_of_shares(shares)
+    places = np.flatnonzero(short | silent)
+    bad = np.where(silent, 1, room_for(slices.valid - slices.good, slices.minutes))[places] * slices.inside[places]
+    valid = np.where(silent, 1, slices.valid)[places]
+    return places.tolist(), list(zip(bad.tolist(), valid.tolist(), strict=True))

@@ -111,7 +111,7 @@ class Surveyor:
 
 def measure(name: str, bounds: Bounds, counts: Counts, heard: Fraction) -> Measured:
     """A window as it was counted; in the time that nobody listened it would have been as busy as in the rest."""
-    unseen = counts.valid * (1 - heard) / heard if heard else Fraction(max(1, counts.valid))
+    unseen = counts.valid * (1 - heard) / heard if heard else max(1, counts.valid)
     return Measured(name=name, bounds=bounds, counts=counts, unseen=unseen, heard=heard)
 
 

@@ -3,14 +3,19 @@
 In: documents that were found to be sound. Out: `Objectives`. Pure; documents keep the order they were read in.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
+from processors.sla.exclusions import excluded
 from processors.sli.indicator import Indicator
 from processors.sli.selector import Selector
+from processors.sli.slices import SLICE_S
 from processors.slo.alerts import BurnPolicyDocument
 from processors.slo.burn import BurnPolicy, default_policy
 from processors.slo.checks import slis
@@ -22,7 +27,7 @@ from processors.slo.openslo import Objective, Service, Slo
 from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
 from processors.slo.promise import IndicatorKey, Kind, Promise, canonical, generation
 from processors.slo.thresholds import good_events, threshold_name
-from processors.slo.windows import Calendar, Window
+from processors.slo.windows import Bounds, Calendar, Window
 
 LAWS = {
     "Occurrences": Law.OCCURRENCES,
@@ -201,8 +206,8 @@ def _promises(
     warnings: list[str] = []
     for draft in _drafts(models, indicators):
         own = tuple(alerts.of(draft.document)) if isinstance(draft.document, Slo) else ()
-        policy, bent = default_policy(draft.target, draft.window.nominal_s)
         slice_s = draft.counting.slice_s if draft.counting.by_slices else 0
+        policy, bent = default_policy(draft.target, draft.window.nominal_s, slice_s or SLICE_S)
         if own:
             policy, bent = alert_policy(own, slice_s), ()
         elif isinstance(draft.document, Slo) and draft.document.name in policies:
@@ -234,6 +239,7 @@ class _Draft:
     window: Window
     counting: Counting
     outside: Mapping[str, Any]
+    excluded: Callable[[Bounds], npt.NDArray[np.int8]] | None = None
 
     def promise(self, policy: BurnPolicy) -> Promise:
         key = IndicatorKey(self.indicator.name, self.indicator.generation)
@@ -250,6 +256,8 @@ class _Draft:
             counting=self.counting,
             burn=policy,
             slow=self.indicator.times,
+            signal=self.indicator.signal,
+            excluded=self.excluded,
         )
 
 
@@ -281,7 +289,17 @@ def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> 
                     window=model.spec.window,
                     counting=model.spec.counting,
                     outside=outside,
+                    excluded=_excluded(model, models),
                 )
+
+
+def _excluded(agreement: Agreement, models: Sequence[Document]) -> Callable[[Bounds], npt.NDArray[np.int8]] | None:
+    """What an agreement's service hours and exclusions make of each minute; None where it has neither."""
+    hours = [one for one in models if isinstance(one, ServiceCalendar) and one.name == agreement.spec.service_hours]
+    named = [one for one in models if isinstance(one, ExclusionDocument) and one.name in agreement.spec.exclusions]
+    if not hours and not named:
+        return None
+    return lambda bounds: excluded(named, next(iter(hours), None), bounds).codes
 
 
 def _outside(agreement: Agreement, models: Sequence[Document]) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class PromiseStatus:
     def bounds(self) -> tuple[Fraction | None, Fraction | None]:
         """The delivered share if all that was not seen was bad, and if all of it was good."""
         counts, unseen = self.window.counts, self.window.unseen
-        whole = counts.valid + unseen
-        return (counts.good / whole, (counts.good + unseen) / whole) if counts.valid and whole else (None, None)
+        whole = Fraction(counts.valid + unseen)
+        return (counts.good / whole, (counts.good + unseen) / whole) if counts.valid else (None, None)
 
     @property
     def exhausted_in_s(self) -> Fraction | None:
@@ -78,7 +78,14 @@ class PromiseStatus:
 
     @property
     def fires(self) -> bool:
-        return any(pair.fires for pair in self.pairs)
+        """Whether a pair fires, or so much of the budget is spent that it counts by itself."""
+        spent = 1 - self.remaining
+        return any(pair.fires for pair in self.pairs) or (self.enough and self.promise.burn.overspends(spent))
+
+    @property
+    def enough(self) -> bool:
+        """Whether bad events are enough to speak of the promise's own window."""
+        return self.window.counts.bad >= self.promise.burn.minimum_bad
 
     @property
     def troubled(self) -> bool:
@@ -88,9 +95,9 @@ class PromiseStatus:
 
     @property
     def calm(self) -> bool:
-        """Whether no pair fires although the shortest window was measured: silence never ends an alert."""
+        """Whether no pair fires, nor would if all that nobody saw was bad: neither silence nor doubt ends an alert."""
         shortest = min(self.pairs, key=lambda pair: pair.pair.short.seconds).short
-        return not self.fires and shortest.counts.valid > 0
+        return not self.fires and shortest.counts.valid > 0 and not any(pair.might_fire for pair in self.pairs)
 
     @property
     def hottest(self) -> PairStatus:

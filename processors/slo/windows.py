@@ -56,6 +56,12 @@ def parse_length(value: object) -> Length:
     raise ValueError("a length such as 30d, 1h or 1M (m minute, h hour, d day, w week, M month, Q quarter, Y year)")
 
 
+def length_of(seconds: int) -> Length:
+    """At least so many seconds, in the largest of d, h and m that says them without a rest; else in whole minutes."""
+    unit = next((unit for unit in "dh" if seconds % UNIT_S[unit] == 0), "m")
+    return Length(-(-seconds // UNIT_S[unit]), unit)
+
+
 def slice_floor(moment: datetime) -> datetime:
     """The start of the slice that `moment` lies in."""
     return moment - (moment - EPOCH) % SLICE

@@ -85,7 +85,7 @@ def test_a_promise_is_read_exactly(read: Load) -> None:
     assert promise.target == Fraction(999, 1_000)
     assert promise.window == Rolling(Length(30, "d"))
     assert promise.law is Law.OCCURRENCES
-    assert [pair.threshold for pair in promise.burn.pairs] == [Fraction("14.4"), 6]
+    assert [pair.threshold for pair in promise.burn.pairs] == [Fraction("14.4"), 6, 3, 1]
     assert promise.indicator == (objectives.indicators[0].name, objectives.indicators[0].generation)
     assert [(one.kind, one.name) for one in objectives.definitions] == [
         ("Service", "checkout"),
