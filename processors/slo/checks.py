@@ -407,6 +407,11 @@ def _check_ratio(source: Source, path: Place, name: str, folder: Folder) -> Iter
 def _check_burn_policy(source: Source, policy: BurnPolicyDocument, folder: Folder) -> Iterator[Problem]:
     for index in range(len(policy.spec.slo_refs)):
         yield from folder.check(source, ("spec", "sloRefs", index), "SLO")
+    consumed = policy.spec.consumed
+    if consumed is not None and not 0 < consumed <= 1:
+        meant = f"did you mean {decimal(consumed / PERCENT)}?" if 1 < consumed <= PERCENT else ""
+        expected = "a share of the budget above 0 and up to 1, such as 0.5"
+        yield source.problem(("spec", "consumed"), expected=expected, hint=meant)
     slos = [slo for slo in folder.slos if slo.name in policy.spec.slo_refs]
     for index, pair in enumerate(policy.spec.pairs):
         path: Place = ("spec", "pairs", index)

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.check import check_file
-from pipeline.config import load
+from pipeline.config import keys_of, load, models_in
 from pipeline.errors import ConfigError
 from pipeline.publish import recount_document
-from processors.slo.documents import load_objectives, parse, read_objectives
+from processors.slo.burn import Severity
+from processors.slo.documents import KINDS, load_objectives, parse, read_objectives
 from processors.slo.law import Counting, Law
 from processors.slo.objectives import Objectives
 from processors.slo.promise import Promise
@@ -140,8 +141,6 @@ def test_what_was_read_is_written_back(path: Path, tmp_path: Path) -> None:
 
 def test_the_good_documents_have_every_key_of_every_kind() -> None:
     """Else something could get lost that no test writes back."""
-    from pipeline.config import keys_of, models_in
-    from processors.slo.documents import KINDS
 
     def keys(model: Any) -> set[str]:
         fields = keys_of(model)
@@ -328,6 +327,14 @@ def test_policies_inside_and_by_name_add_up() -> None:
     told = {one.policy: one for one in objectives.alerting}
     assert told["tell-us"].targets == ("pagerduty", "email")
     assert (told["tell-us"].no_data, told["tell-us"].resolved, told["page-us"].resolved) == (True, True, False)
+
+
+def test_severities_are_those_of_the_documents() -> None:
+    """A word that is no ticket is a page; a burn policy may also count what is spent."""
+    burn = {promise.name: promise.burn for promise in load_objectives(GOOD).promises}
+    assert [pair.severity for pair in burn["orders-by-minutes/1"].pairs] == [Severity.PAGE, Severity.TICKET]
+    assert [pair.severity for pair in burn["orders-inline"].pairs] == [Severity.PAGE, Severity.TICKET]
+    assert (burn["orders-inline"].consumed, burn["orders-fast/1"].consumed) == (Fraction(1, 2), None)
 
 
 V2ALPHA = """
