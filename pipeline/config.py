@@ -95,7 +95,8 @@ class Document:
         """
         try:
             context = {FOLDER: Path(self.file).absolute().parent}
-            return model.model_validate({} if self.data is None else self.at(at), context=context)
+            value = {} if self.data is None else self.at(at)
+            return model.model_validate(value, context=context, by_alias=True, by_name=False)
         except ValidationError as error:
             errors = error.errors()
             meant = set(_meant(model, errors))
@@ -112,7 +113,7 @@ class Document:
         error = details.get("ctx", {}).get("error")
         if isinstance(error, At):
             path = (*path, error.key)
-        if path != place and place[-1] == "[key]":
+        if isinstance(error, Misnamed) or (path != place and place[-1] == "[key]"):
             expected, got = expected_of(details), repr(str(path[-1]))
             return Problem(file=self.file, line=self.line(path), path=dotted(path), expected=expected, got=got)
         if details["type"] == "extra_forbidden":
@@ -137,6 +138,10 @@ class At(ValueError):  # noqa: N818 - it reads as where it is raised
     def __init__(self, key: str, expected: str) -> None:
         super().__init__(expected)
         self.key = key
+
+
+class Misnamed(ValueError):  # noqa: N818 - as above
+    """What is wrong is the key, not what stands at it."""
 
 
 class Missing:
@@ -205,15 +210,33 @@ def one_problem(path: Path, *, expected: str, got: str, line: int = 0) -> Config
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's idea of plain scalars: `yes` and `2026-10-01` are strings, only true and false are booleans."""
+    """YAML 1.2's idea of plain scalars: `yes` and `2026-10-01` are strings, only true and false are booleans.
+
+    Numbers are decimal: 010 is ten, and 1e3 a thousand.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":bool", ":int", ":merge"))]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if not tag.endswith((":timestamp", ":bool", ":int", ":float", ":merge"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+# What is no string unless it is quoted: the tag, what it looks like, and what it begins with.
+PLAIN = (
+    ("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf")),
+    ("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.inf)$|^\.nan$"),
+        list("-+0123456789."),
+    ),
+)
+for _resolver in PLAIN:
+    _Loader.add_implicit_resolver(*_resolver)
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 
 _ENV = re.compile(r"\$\{env:([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -374,6 +397,8 @@ def expected_of(details: ErrorDetails) -> str:
         least = "min_length" in context
         count = context["min_length" if least else "max_length"]
         return f"at {'least' if least else 'most'} {count} item{'' if count == 1 else 's'}"
+    if details["type"] == "string_too_long":
+        return f"text of at most {context['max_length']} characters"
     return _EXPECTED.get(details["type"], details["msg"].removeprefix("Input should be "))
 
 

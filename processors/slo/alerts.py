@@ -157,6 +157,7 @@ class BurnPairField(Config):
     long: LengthField
     short: LengthField
     threshold: Number
+    severity: Literal["page", "ticket"] = "page"
 
     @model_validator(mode="after")
     def _short_in_long(self) -> Self:
@@ -172,6 +173,7 @@ class BurnPolicySpec(Described):
 
     slo_refs: list[Name] = Field(alias="sloRefs", min_length=1)
     minimum_bad: int = Field(2, alias="minimumBad", ge=1)
+    consumed: Number | None = None
     pairs: list[BurnPairField] = Field(min_length=1, max_length=4)
 
 

@@ -30,6 +30,9 @@ MAX_DECIMALS = 12
 PERCENT = 100
 SLICES_MINUTES = (1, 3, 5, 15)  # what divides the quarter of an hour that every zone's days begin on
 PROMISE = "promise"
+OF_THE_WHOLE = {
+    name: info.alias or name for name, info in Selector.model_fields.items() if name not in {"signal", "where"}
+}
 INLINE_SLI: Place = ("spec", "indicator")
 
 
@@ -143,9 +146,18 @@ def _check_sli(source: Source, sli: SliSpec, path: Place, folder: Folder) -> Ite
         yield from _check_source(source, metric.metric_source, (*path, *where, "metricSource"), folder)
     if ratio and ratio.total and _countable(sli, folder):
         for key, metric in ratio.parts.items():
-            if key != "total" and metric.selector.group_by not in {None, ratio.total.selector.group_by}:
-                place = (*path, "ratioMetric", key, "metricSource", "spec", "groupBy")
-                yield source.problem(place, expected=f"groupBy under total, where it groups {key} events too")
+            spec = (*path, "ratioMetric", key, "metricSource", "spec")
+            yield from _check_part(source, metric.selector, ratio.total.selector, key, spec)
+
+
+def _check_part(source: Source, part: Selector, total: Selector, key: str, path: Place) -> Iterator[Problem]:
+    """What holds for an indicator as a whole stands under `total`; beside it, it would mean nothing."""
+    if part.signal != total.signal:
+        expected = f"signal: {total.signal}, as under total"
+        yield source.problem((*path, "signal"), expected=expected, hint="good events are among the valid ones")
+    for name, alias in OF_THE_WHOLE.items():
+        if name in part.model_fields_set and getattr(part, name) != getattr(total, name):
+            yield source.problem((*path, alias), expected=f"{alias} under total, where it is about {key} events too")
 
 
 def _check_source(source: Source, metric: MetricSource, path: Place, folder: Folder) -> Iterator[Problem]:
@@ -395,6 +407,11 @@ def _check_ratio(source: Source, path: Place, name: str, folder: Folder) -> Iter
 def _check_burn_policy(source: Source, policy: BurnPolicyDocument, folder: Folder) -> Iterator[Problem]:
     for index in range(len(policy.spec.slo_refs)):
         yield from folder.check(source, ("spec", "sloRefs", index), "SLO")
+    consumed = policy.spec.consumed
+    if consumed is not None and not 0 < consumed <= 1:
+        meant = f"did you mean {decimal(consumed / PERCENT)}?" if 1 < consumed <= PERCENT else ""
+        expected = "a share of the budget above 0 and up to 1, such as 0.5"
+        yield source.problem(("spec", "consumed"), expected=expected, hint=meant)
     slos = [slo for slo in folder.slos if slo.name in policy.spec.slo_refs]
     for index, pair in enumerate(policy.spec.pairs):
         path: Place = ("spec", "pairs", index)

@@ -47,7 +47,7 @@ class DataSource(Document):
 def parse_selector(value: object, info: ValidationInfo) -> Selector | Mapping[str, Any]:
     """What to count if the type beside it is ours, else what was written for somebody else."""
     if info.data.get("type") == ANDON:
-        return Selector.model_validate(value, context=info.context)
+        return Selector.model_validate(value, context=info.context, by_alias=True, by_name=False)
     if not isinstance(value, Mapping):
         raise ValueError("a mapping: what to count")  # noqa: TRY004 - pydantic takes ValueErrors
     return value

@@ -8,6 +8,8 @@ from pydantic import Field
 from pipeline.config import Config
 from processors.slo.fields import Name
 
+MAX_DESCRIPTION = 1_050  # characters, as OpenSLO has it
+
 
 class Metadata(Config):
     """Who a document is."""
@@ -36,7 +38,7 @@ class Document(Config):
 class Described(Config):
     """A spec that may say what it is about."""
 
-    description: str | None = None
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
 
 
 def one_of(**given: Any) -> bool:

@@ -21,7 +21,7 @@ from processors.slo.alerts import (
     ConditionItem,
     PolicyItem,
 )
-from processors.slo.burn import BurnPair, BurnPolicy
+from processors.slo.burn import BurnPair, BurnPolicy, Severity
 from processors.slo.grid import MINUTE_S
 from processors.slo.metadata import Document
 from processors.slo.openslo import Slo
@@ -111,6 +111,7 @@ def alert_policy(alerts: Sequence[Alert], slice_s: int) -> BurnPolicy:
                 long=alert.condition.condition.lookback_window,
                 short=short_window(alert.condition.condition.lookback_window, slice_s),
                 threshold=alert.condition.condition.threshold,
+                severity=severity_of(alert.condition.severity),
             )
             for alert in alerts
         )
@@ -119,5 +120,14 @@ def alert_policy(alerts: Sequence[Alert], slice_s: int) -> BurnPolicy:
 
 def burn_policy(document: BurnPolicyDocument) -> BurnPolicy:
     """The burn policy of our own kind, exactly as written."""
-    pairs = (BurnPair(long=pair.long, short=pair.short, threshold=pair.threshold) for pair in document.spec.pairs)
-    return BurnPolicy(pairs=tuple(pairs), minimum_bad=document.spec.minimum_bad)
+    spec = document.spec
+    pairs = (
+        BurnPair(long=pair.long, short=pair.short, threshold=pair.threshold, severity=Severity(pair.severity))
+        for pair in spec.pairs
+    )
+    return BurnPolicy(pairs=tuple(pairs), minimum_bad=spec.minimum_bad, consumed=spec.consumed)
+
+
+def severity_of(word: str) -> Severity:
+    """How bad an alert is by the word for it: OpenSLO leaves it open, so whatever is no ticket is a page."""
+    return Severity.TICKET if word.lower() == Severity.TICKET else Severity.PAGE

@@ -9,7 +9,16 @@ from typing import Any
 
 import yaml
 
+from pipeline.config import PLAIN
 from processors.slo.metadata import Document
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.1, or 1.2 as we read it, would take for anything but text."""
+
+
+for _resolver in PLAIN:
+    _Dumper.add_implicit_resolver(*_resolver)
 
 
 def to_data(document: Document) -> dict[str, Any]:
@@ -19,4 +28,9 @@ def to_data(document: Document) -> dict[str, Any]:
 
 def to_yaml(documents: Iterable[Document]) -> str:
     """Documents as a file of them."""
-    return yaml.safe_dump_all(map(to_data, documents), sort_keys=False, allow_unicode=True)
+    return yaml_of(map(to_data, documents))
+
+
+def yaml_of(data: Iterable[Any]) -> str:
+    """Mappings as a file of documents."""
+    return yaml.dump_all(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

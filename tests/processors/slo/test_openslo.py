@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.check import check_file
-from pipeline.config import load
+from pipeline.config import keys_of, load, models_in
 from pipeline.errors import ConfigError
 from pipeline.publish import recount_document
-from processors.slo.documents import load_objectives, parse, read_objectives
+from processors.slo.burn import Severity
+from processors.slo.documents import KINDS, load_objectives, parse, read_objectives
 from processors.slo.law import Counting, Law
 from processors.slo.objectives import Objectives
 from processors.slo.promise import Promise
-from processors.slo.write import to_data, to_yaml
+from processors.slo.write import to_data, to_yaml, yaml_of
 
 HERE = Path(__file__).parent / "documents"
 ROOT = Path(__file__).parents[3]
@@ -141,8 +141,6 @@ def test_what_was_read_is_written_back(path: Path, tmp_path: Path) -> None:
 
 def test_the_good_documents_have_every_key_of_every_kind() -> None:
     """Else something could get lost that no test writes back."""
-    from pipeline.config import keys_of, models_in
-    from processors.slo.documents import KINDS
 
     def keys(model: Any) -> set[str]:
         fields = keys_of(model)
@@ -208,7 +206,7 @@ slo = st.fixed_dictionaries(
 def test_any_slo_is_written_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, document: dict[str, Any]) -> None:
     """Whether it can be evaluated or not."""
     path = tmp_path_factory.mktemp("slo") / "slo.yaml"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True))
+    path.write_text(yaml_of([document]))
     (source,) = load(path)
     assert to_data(parse(source)) == document
 
@@ -251,6 +249,15 @@ def test_a_threshold_is_counted_as_the_ratio_that_it_is(read: Read) -> None:
     assert all(promise.slow for promise in objectives.promises)
     definitions = {one.name: one for one in objectives.definitions if one.kind == "SLI"}
     assert definitions["orders/lte-500ms"].generation == objectives.indicators[0].generation
+
+
+def test_a_threshold_over_a_metric_is_about_its_value(read: Read) -> None:
+    """In the unit of the metric, so as a bare number."""
+    text = LATENCY.replace("spec: {where: {kind: server}}", "spec: {signal: metrics, where: {name: queue.depth}}")
+    objectives = read(text.replace("{target: 0.99}", "{op: lt, value: 100.5, target: 0.9}"))
+    (indicator,) = objectives.indicators
+    assert (indicator.name, indicator.signal) == ("orders/lt-100.5", "metrics")
+    assert indicator.part.where["value"].lt == 100.5
 
 
 def test_the_evidence_of_a_threshold_can_be_counted_again(read: Read) -> None:
@@ -320,6 +327,14 @@ def test_policies_inside_and_by_name_add_up() -> None:
     told = {one.policy: one for one in objectives.alerting}
     assert told["tell-us"].targets == ("pagerduty", "email")
     assert (told["tell-us"].no_data, told["tell-us"].resolved, told["page-us"].resolved) == (True, True, False)
+
+
+def test_severities_are_those_of_the_documents() -> None:
+    """A word that is no ticket is a page; a burn policy may also count what is spent."""
+    burn = {promise.name: promise.burn for promise in load_objectives(GOOD).promises}
+    assert [pair.severity for pair in burn["orders-by-minutes/1"].pairs] == [Severity.PAGE, Severity.TICKET]
+    assert [pair.severity for pair in burn["orders-inline"].pairs] == [Severity.PAGE, Severity.TICKET]
+    assert (burn["orders-inline"].consumed, burn["orders-fast/1"].consumed) == (Fraction(1, 2), None)
 
 
 V2ALPHA = """
