@@ -184,7 +184,10 @@ def parse_where(value: object, fields: Fields, depth: int = 0) -> Where:
         raise ValueError(f"and, or and not at most {MAX_DEPTH} deep")
     parse: Mapping[str, Callable[[Any, Fields, int], Clause]] = {ALL: _each, ANY: _each, NOT: parse_where}
     return _gathered(
-        (key, partial(parse[key], asked, fields, depth + 1) if key in parse else partial(_condition, key, asked, fields))
+        (
+            key,
+            partial(parse[key], asked, fields, depth + 1) if key in parse else partial(_condition, key, asked, fields),
+        )
         for key, asked in value.items()
     )
 

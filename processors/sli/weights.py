@@ -49,9 +49,7 @@ def weight_of(tracestate: str) -> Weight:
     if weight == 0:
         return Weight(said=True, nothing=True)
     most = min(weight, Fraction(MOST))
-    return Weight(
-        extra=round((most - 1) * MILLION), square=round(most * most - 1), said=True, capped=weight > MOST
-    )
+    return Weight(extra=round((most - 1) * MILLION), square=round(most * most - 1), said=True, capped=weight > MOST)
 
 
 class Weights:

@@ -33,7 +33,9 @@ from processors.sli.selector import Selector
         pytest.param("where: {or: {name: x}}", "where.or: expected a list of at least 1 mapping", id="or of one"),
         pytest.param("where: {and: []}", "where.and: expected a list of at least 1 mapping", id="and of none"),
         pytest.param("where: {not: {or: [{nam: x}]}}", "where.not.or[0].nam: expected a field: name", id="deep down"),
-        pytest.param("where: {or: [{name: x}, {}]}", "where.or[1]: expected at least 1 condition", id="anything at all"),
+        pytest.param(
+            "where: {or: [{name: x}, {}]}", "where.or[1]: expected at least 1 condition", id="anything at all"
+        ),
         pytest.param(f"where: {'{not: ' * 5}{{name: x}}{'}' * 5}", "at most 4 deep", id="too deep to be understood"),
         pytest.param("where: {outcome: {prefix: succ}}", "one of success, failure", id="a word by its beginning"),
         pytest.param("signal: metrics\nwhere: {value: 1}", "value to be compared by gt", id="a value by equality"),

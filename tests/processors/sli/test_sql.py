@@ -19,7 +19,9 @@ from processors.sli.sql import recount
 from receivers.otlp.signals import LOGS, METRICS, Signal
 
 NOON = datetime.fromtimestamp(NOON_NS / 1e9, UTC)
-WORDS = st.sampled_from(["", "a", "it's \\ 'quoted'", "10", "9", "404", "500", "unavailable", "OK", "2", "jsonrpc", "1e2"])
+WORDS = st.sampled_from(
+    ["", "a", "it's \\ 'quoted'", "10", "9", "404", "500", "unavailable", "OK", "2", "jsonrpc", "1e2"]
+)
 STATES = st.sampled_from(["", "ot=th:8", "ot=p:63", "ot=p:63;th:8", "x=y,ot=p:2", "ot=p:64"])
 CODES = ["http.response.status_code", "http.status_code", "rpc.grpc.status_code", "rpc.status_code"]
 RPC = ["rpc.response.status_code", "rpc.jsonrpc.error_code", "rpc.connect_rpc.error_code", "rpc.system"]
