@@ -33,9 +33,9 @@ class Count(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """Where a threshold lies between the bounds of exponential buckets: at the bound `index`, or above it."""
+    """Where a threshold lies between the bounds of exponential buckets: at the bound `at`, or above it."""
 
-    index: int
+    at: int
     exact: bool
 
 
@@ -94,8 +94,8 @@ def exponential(record: pa.RecordBatch, condition: Condition) -> Count:
             maybe[here] &= ~_indices_within(NEGATED[operator], threshold, scale, index[here])
     under_zero = all(operator in {"lt", "lte"} and threshold >= 0 for operator, threshold in below.items())
     return Count(
-        certain + positive.sums(surely) + (negative.sums(True) if under_zero else 0),
-        possible + positive.sums(maybe) + negative.sums(True),
+        certain + positive.sums(surely) + (negative.sums() if under_zero else 0),
+        possible + positive.sums(maybe) + negative.sums(),
     )
 
 
@@ -172,8 +172,9 @@ class _Lists:
             places=np.arange(len(owners)) - first[owners],
         )
 
-    def sums(self, wanted: Mask | bool) -> Ints:
-        """The sum of the wanted values of each list."""
+    def sums(self, wanted: Mask | None = None) -> Ints:
+        """The sum of each list, or of the wanted values in it."""
         sums = np.zeros(len(self.lengths), np.int64)
-        np.add.at(sums, self.owners, np.where(wanted, self.values.astype(np.int64), 0))
+        values = self.values.astype(np.int64)
+        np.add.at(sums, self.owners, values if wanted is None else np.where(wanted, values, 0))
         return sums

@@ -3,12 +3,12 @@
     sli_points ──derive──▶ totals per slice ──what is new of them──▶ sli_derived ──▶ sli_slices
 
 In: `sli_points`, as any number of ingest workers wrote it. Out: rows of `sli_slices`, which only ever grow. Promised:
-what is told follows from the points and from what was told before, both in the store, so nothing is lost or told twice by
-a restart at any moment, nor by two who do this at once.
+what is told follows from the points and from what was told before, both in the store, so nothing is lost or told twice
+by a restart at any moment, nor by two who do this at once.
 
-A slice is told once its points had `lateness_s` to come; what comes for it later is told as a late addition. What a late
-point takes from a slice that was told (the points around it said more of it) stays there, but nothing is added elsewhere
-in its stead, and it is counted.
+A slice is told once its points had `lateness_s` to come; what comes for it later is told as a late addition. What a
+late point takes from a slice that was told (the points around it said more of it) stays there, but nothing is added
+elsewhere in its stead, and it is counted.
 
 How it is told once: a batch of additions is first written to `sli_derived` under a token that follows from the batch
 before it, so of several writers one wins; then what stands there is written to `sli_slices` under the token of that
@@ -90,8 +90,7 @@ class PointDeriver:
         self._finish()
         found = self._buckets(now_ns)
         news = {
-            bucket: (hashed, min(settled_ns, (bucket + 1) * BUCKET_S * NS_PER_S))
-            for bucket, hashed in found.items()
+            bucket: (hashed, min(settled_ns, (bucket + 1) * BUCKET_S * NS_PER_S)) for bucket, hashed in found.items()
         }
         changed = sorted(bucket for bucket, state in news.items() if self._seen.get(bucket) != state)
         for run in _runs(changed):
@@ -190,7 +189,8 @@ class PointDeriver:
         """What was told of `slices` so far."""
         rows = self._query(
             f"""
-            SELECT {IDENTITY}, toUnixTimestamp(Slice) AS slice, argMax(Good, Batch) AS good, argMax(Valid, Batch) AS valid
+            SELECT {IDENTITY}, toUnixTimestamp(Slice) AS slice,
+                argMax(Good, Batch) AS good, argMax(Valid, Batch) AS valid
             FROM {DERIVED}
             WHERE Indicator != '' AND Slice >= toDateTime({slices.start * SLICE_S}, 'UTC')
                 AND Slice < toDateTime({slices.stop * SLICE_S}, 'UTC')
@@ -210,8 +210,7 @@ class PointDeriver:
         self._odd.update(derived.flags)
         nothing = Tally(0, 0)
         moments = sorted(
-            {moment for moment in derived.slices if moment in slices}
-            | {moment for one, moment in told if one == key}
+            {moment for moment in derived.slices if moment in slices} | {moment for one, moment in told if one == key}
         )
         now = [derived.slices.get(moment, nothing) for moment in moments]
         before = [told.get((key, moment), nothing) for moment in moments]

@@ -6,8 +6,8 @@ seen, so any worker may see any point of a series. What has no value, no time, n
 rise is left out.
 
 A side that says `name` is of a metric of its own, and its series stand for themselves: good ones are added to what is
-good of the valid ones, which is nothing, bad ones taken from what is good of them, which is all. Any other selects among
-the valid ones, and is written beside them as good.
+good of the valid ones, which is nothing, bad ones taken from what is good of them, which is all. Any other selects
+among the valid ones, and is written beside them as good.
 """
 
 import json
@@ -161,9 +161,7 @@ def _rows(indicator: Indicator, names: GroupNames, points: _Points, received_ns:
             yield _record(indicator, names, points, side, received_ns)
 
 
-def _record(
-    indicator: Indicator, names: GroupNames, points: _Points, side: Side, received_ns: int
-) -> pa.RecordBatch:
+def _record(indicator: Indicator, names: GroupNames, points: _Points, side: Side, received_ns: int) -> pa.RecordBatch:
     rows, count = side.rows, len(side.rows)
     groups, codes = names.codes(indicator.group_by, points.columns, rows)
     start = np.asarray(points.record.column("StartTimeUnix").cast(pa.int64()).to_numpy(), np.int64)[rows]

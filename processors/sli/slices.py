@@ -138,8 +138,8 @@ class SliceCounter:
         self._series = SeriesPoints(self._indicators, self._groups)
         self.capped_total += weights.capped(valid)
         return {
-            "good_extra": weights.extra(good),
-            "valid_extra": weights.extra(valid),
+            "good_extra": weights.beyond(good),
+            "valid_extra": weights.beyond(valid),
             "squares": weights.squares(valid),
             "weighted": weights.said(valid),
         }

@@ -15,6 +15,8 @@ from pipeline.config import MISSING, ConfigT, load, nearest, one_problem
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
+from processors.sli.checks import TOTAL
+from processors.sli.checks import problems as problems_of_sides
 from processors.slo.budget import max_burn_rate
 from processors.slo.objectives import Objectives, Written, build
 from processors.slo.openslo import (
@@ -208,9 +210,9 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
 
 def _check_metric(source: Source, metric: RatioMetric, path: Place) -> Iterator[Problem]:
     part = "good" if metric.good else "bad"
-    if metric.part.selector.group_by not in {None, metric.total.selector.group_by}:
-        where = (*path, part, "metricSource", "spec", "groupBy")
-        yield source.problem(where, expected=f"groupBy under total, where it groups {part} events too")
+    for found in problems_of_sides(metric.total.selector, metric.part.selector, is_bad=part == "bad"):
+        side = "total" if found.side == TOTAL else part
+        yield source.problem((*path, side, "metricSource", "spec", *found.path), expected=found.expected)
 
 
 def _check_slo(source: Source, slo: Slo, names: Names) -> Iterator[Problem]:

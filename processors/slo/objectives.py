@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from processors.sla.documents import Agreement
+from processors.sli.checks import warnings as warnings_of
 from processors.sli.indicator import Indicator
 from processors.slo.burn import BurnPair, BurnPolicy, default_policy
 from processors.slo.law import Counting, Law
@@ -57,7 +58,7 @@ def build(documents: Sequence[Written]) -> Objectives:
         indicators=tuple(indicators.values()),
         promises=promises,
         definitions=tuple(_definitions(documents, indicators, promises)),
-        warnings=warnings,
+        warnings=(*warnings, *(text for indicator in indicators.values() for text in warnings_of(indicator))),
     )
 
 

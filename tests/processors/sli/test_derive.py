@@ -51,9 +51,7 @@ def delta(start: float, time: float, value: int, **more: Any) -> Point:
         ),
         pytest.param([delta(0, 10, 5), delta(10, 20, 2)], {0: 5, 10: 2}, {}, id="deltas add up"),
         pytest.param([delta(0, 10, 5), delta(20, 30, 2)], {0: 5, 20: 2}, {GAP: 1}, id="a gap is flagged"),
-        pytest.param(
-            [delta(0, 10, 4), delta(0, 20, 10)], {0: 4, 10: 5}, {OVERLAP: 1}, id="an overlap is counted once"
-        ),
+        pytest.param([delta(0, 10, 4), delta(0, 20, 10)], {0: 4, 10: 5}, {OVERLAP: 1}, id="an overlap is counted once"),
         pytest.param(
             [delta(0, 10, 4), delta(5, 10, 4)], {0: 4}, {OVERLAP: 1}, id="what is covered is not counted again"
         ),

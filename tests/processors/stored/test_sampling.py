@@ -15,9 +15,9 @@ from processors.sli.columns import SpanColumns
 from processors.sli.indicator import Indicator
 from processors.sli.mask import good_and_valid
 from processors.sli.selector import Selector
+from processors.sli.tracestate import EVERYTHING, TraceState, adjusted_count, threshold_of
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
-from processors.sli.tracestate import EVERYTHING, TraceState, adjusted_count, threshold_of
 
 STEPS = 64  # traces that stand for all: one in the middle of each part of the randomness there is
 

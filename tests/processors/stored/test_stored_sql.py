@@ -12,10 +12,10 @@ from pipeline.clock import to_datetime
 from processors.sli.indicator import Indicator
 from processors.sli.selector import Selector
 from processors.sli.sql import recount
+from processors.sli.tracestate import EVERYTHING, TraceState
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
 from processors.stored.sql import ADJUSTED_COUNT, THRESHOLD, estimate
-from processors.sli.tracestate import EVERYTHING, TraceState
 
 NOON = to_datetime(NOON_NS)
 WINDOW = (NOON - timedelta(minutes=1), NOON + timedelta(minutes=1))
