@@ -30,7 +30,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceBatch:
-    """What one chunk adds to `sli_slices`: sums per indicator, group and slice of event time."""
+    """What one chunk adds to `sli_slices`: sums per indicator, group and slice of event time.
+
+    `points` are rows of `sli_points`: data points that cannot be counted without their neighbours.
+    """
 
     chunk_id: str
     records: pa.RecordBatch
+    points: pa.RecordBatch

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import slacli, spoolcli
+from pipeline import slacli, slocli, spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -43,6 +43,7 @@ ONE_MACHINE, EACH, BY_HAND = "All on one machine", "Each program by itself", "By
 token = typer.Typer(no_args_is_help=True, help="Tokens with which a tenant sends.")
 app.add_typer(token, name="token", rich_help_panel=BY_HAND)
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
+app.add_typer(slocli.app, name="slo", rich_help_panel=BY_HAND)
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 app.add_typer(slacli.app, name="sla", rich_help_panel=BY_HAND)
 

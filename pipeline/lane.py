@@ -1,6 +1,6 @@
 """One signal's way from the spool to the store, on a thread of its own.
 
-    sealed chunk ──▶ decode ─┬─▶ count ──────────────────────▶ sli_slices
+    sealed chunk ──▶ decode ─┬─▶ count ──────────────────────▶ sli_slices, sli_points
                              └─▶ filter, sample, redact ─────▶ otel_* ──▶ the chunk's file is deleted
 
 In: sealed chunks. Out: one insert per table and chunk, whose token is the chunk's id. Promised: what was acknowledged
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from exporters.clickhouse.client import Client
 from exporters.clickhouse.insert import Inserts
-from exporters.clickhouse.tables import OTEL_TRACES, SLI_SLICES
+from exporters.clickhouse.tables import OTEL_TRACES, SLI_POINTS, SLI_SLICES
 from pipeline.batch import Batch
 from pipeline.chunk import Once, SealedChunk, always
 from pipeline.clock import Clock
@@ -116,7 +116,10 @@ class ChunkProcessor:
             slices = self._counter.count(batch, columns)
         with passage.stage("process"):
             stored = self._stored.batch(batch, columns)
-        for table, records in {SLI_SLICES.name: (slices.records,), **stored.tables}.items():
+        counted = {SLI_SLICES.name: (slices.records,)}
+        if slices.points.num_rows:
+            counted[SLI_POINTS.name] = (slices.points,)
+        for table, records in {**counted, **stored.tables}.items():
             with passage.stage("insert", table):
                 once(table, lambda table=table, records=records: self._insert(table, records, token=chunk_id))  # type: ignore[misc]
         passage.stored(items=stored.rows, late=_late(batch), own=_is_own(tables))

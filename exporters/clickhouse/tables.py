@@ -151,6 +151,23 @@ OTEL_TRACES_TRACE_ID_TS = Table(
     "otel_traces_trace_id_ts", {"TraceId": "String", "Start": "DateTime", "End": "DateTime"}
 )
 
+# Data points that mean nothing without the one before them, as they came.
+SLI_POINTS = Table(
+    "sli_points",
+    {
+        "Indicator": "LowCardinality(String)",
+        "Generation": "LowCardinality(String)",
+        "Group": "String",
+        "Side": "LowCardinality(String)",
+        "Series": "UInt64",
+        "StartTimeUnix": "DateTime64(9)",
+        "TimeUnix": "DateTime64(9)",
+        "Temporality": "UInt8",
+        "Value": "Float64",
+        "ReceivedAt": "DateTime64(3, 'UTC')",
+    },
+)
+
 # The tables of telemetry, and the column that says how old a row is.
 TELEMETRY = {
     OTEL_TRACES.name: "Timestamp",
@@ -161,6 +178,7 @@ TELEMETRY = {
     OTEL_METRICS_HISTOGRAM.name: "TimeUnix",
     OTEL_METRICS_EXP_HISTOGRAM.name: "TimeUnix",
     OTEL_METRICS_SUMMARY.name: "TimeUnix",
+    SLI_POINTS.name: "TimeUnix",
 }
 
 # Sums that merge: what every chunk adds to an indicator's 10 seconds of event time.
@@ -183,23 +201,7 @@ SLI_SLICES = Table(
     },
 )
 
-# Data points that mean nothing without the one before them, as they came; `sli_derived` is what was made of them.
-SLI_POINTS = Table(
-    "sli_points",
-    {
-        "Indicator": "LowCardinality(String)",
-        "Generation": "LowCardinality(String)",
-        "Group": "String",
-        "Side": "LowCardinality(String)",
-        "Series": "UInt64",
-        "StartTimeUnix": "DateTime64(9)",
-        "TimeUnix": "DateTime64(9)",
-        "Temporality": "UInt8",
-        "Value": "Float64",
-        "ReceivedAt": "DateTime64(3, 'UTC')",
-    },
-)
-
+# What was made of `sli_points`: totals of each slice so far, and what each batch added to `sli_slices`.
 SLI_DERIVED = Table(
     "sli_derived",
     {

@@ -169,7 +169,7 @@ class MetricColumns(Columns):
         flags = np.asarray(self.record.column("Flags").to_numpy(), np.int64)
         return np.asarray(flags & NO_RECORDED_VALUE == 0, np.bool_)
 
-    def trace_ids(self, rows: Ints) -> list[str]:
+    def trace_ids(self, rows: Ints) -> list[str]:  # noqa: ARG002 - of the base
         """A point stands for many requests, and names none."""
         return []
 

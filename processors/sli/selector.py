@@ -199,7 +199,7 @@ def _each(value: object, fields: Fields, depth: int) -> tuple[Where, ...]:
     return tuple(parsed.values())
 
 
-def _condition(field: str, value: object, fields: Fields) -> Condition:
+def _condition(field: str, value: Any, fields: Fields) -> Condition:
     try:
         check_among(field, fields.names, fields.attributes)
     except ValueError as error:
@@ -207,7 +207,10 @@ def _condition(field: str, value: object, fields: Fields) -> Condition:
     plain = isinstance(value, str | bool | int | float)
     condition = Condition.model_validate({"eq": value} if plain else value)
     if field in fields.numbers and condition.asked - ORDERING:
-        raise ValueError(f"{field} to be compared by gt, gte, lt or lte, such as {{lte: 500ms}}")
+        example = "500ms" if field == "duration" else "0.25"
+        raise ValueError(f"{field} to be compared by gt, gte, lt or lte, such as {{lte: {example}}}")
+    if field == "value" and any(isinstance(bound, str) for bound in dict(value).values()):
+        raise ValueError("value to be compared with a number, in the unit of the metric")
     if field == "body" and condition.asked - OF_BODIES:
         raise ValueError("body to be compared by eq, in, not_in, prefix or regex")
     if words := fields.words.get(field):

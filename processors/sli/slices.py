@@ -18,16 +18,18 @@ import pyarrow as pa
 from pipeline.batch import Batch, SliceBatch
 from pipeline.clock import NS_PER_S
 from processors.sli.columns import Columns, LogColumns, MetricColumns, SpanColumns
+from processors.sli.groups import OVERFLOW, GroupNames
 from processors.sli.indicator import Indicator
 from processors.sli.mask import good_and_valid
 from processors.sli.selector import Signal
+from processors.sli.series import SeriesPoints
 from processors.sli.weights import Weights, weights_of
+
+__all__ = ["LATE_NS", "OVERFLOW", "SLICE_NS", "SLICE_S", "SliceCounter", "is_late"]
 
 SLICE_S = 10
 SLICE_NS = SLICE_S * NS_PER_S
 LATE_NS = 60 * NS_PER_S  # late is what was received longer than this after its slice ended
-OVERFLOW = "andon.overflow"
-UNGROUPED = ""
 SPANS, LOGS, GAUGES = "otel_traces", "otel_logs", "otel_metrics_gauge"
 COUNTED: Mapping[str, tuple[Signal, type[Columns]]] = {
     SPANS: ("traces", SpanColumns),
@@ -78,6 +80,7 @@ class SliceCounter:
     def __init__(self, indicators: Sequence[Indicator]) -> None:
         self._indicators = tuple(indicators)
         self._groups = tuple(GroupNames(indicator.max_groups) for indicator in indicators)
+        self._series = SeriesPoints(self._indicators, self._groups)
         self.capped_total = 0  # events that stand for more than they were counted as
 
     def count(self, batch: Batch, columns: Sequence[SpanColumns] | None = None) -> SliceBatch:
@@ -90,7 +93,11 @@ class SliceCounter:
             records = batch.tables.get(table, ())
             asked = columns if table == SPANS and columns is not None else [kind(record) for record in records]
             sums += [one for record in asked for one in self._sums(signal, record, batch.received_ns)]
-        return SliceBatch(chunk_id=batch.chunk_id, records=self._rows(sums, batch.received_ns))
+        return SliceBatch(
+            chunk_id=batch.chunk_id,
+            records=self._rows(sums, batch.received_ns),
+            points=self._series.points(batch),
+        )
 
     def _sums(self, signal: Signal, columns: Columns, received_ns: int) -> Iterator[Sums]:
         wanted = [number for number, indicator in enumerate(self._indicators) if indicator.signal == signal]
@@ -113,7 +120,7 @@ class SliceCounter:
         rows = np.flatnonzero(valid)
         if not len(rows):
             return
-        names, codes = self._group_codes(number, columns, rows)
+        names, codes = self._groups[number].codes(self._indicators[number].group_by, columns, rows)
         for code, moment, here in _by_group_and_slice(codes, slices[rows], rows):
             is_good = good[here]
             bad = here[~is_good]
@@ -130,33 +137,22 @@ class SliceCounter:
     def _weighed(self, weights: Weights, valid: npt.NDArray[np.int64], good: npt.NDArray[np.int64]) -> dict[str, int]:
         self.capped_total += weights.capped(valid)
         return {
-            "good_extra": weights.extra(good),
-            "valid_extra": weights.extra(valid),
+            "good_extra": weights.beyond(good),
+            "valid_extra": weights.beyond(valid),
             "squares": weights.squares(valid),
             "weighted": weights.said(valid),
         }
 
-    def _group_codes(
-        self, number: int, columns: Columns, rows: npt.NDArray[np.int64]
-    ) -> tuple[list[str], npt.NDArray[np.int64]]:
-        """The group of each row as a code into names; absence is the group without a name."""
-        field = self._indicators[number].group_by
-        if field is None:
-            return [UNGROUPED], np.zeros(len(rows), np.int64)
-        words = columns.words(field)
-        seen, places = np.unique(words.codes[rows], return_inverse=True)
-        admit = self._groups[number].admit
-        names = [UNGROUPED if code < 0 else admit(words.values[code]) for code in seen.tolist()]
-        merged = {name: code for code, name in enumerate(dict.fromkeys(names))}
-        return list(merged), np.array([merged[name] for name in names], np.int64)[places]
-
     def _rows(self, sums: Sequence[Sums], received_ns: int) -> pa.RecordBatch:
         numbers = pa.array([one.indicator for one in sums], pa.int32())
-        names = pa.array([indicator.name for indicator in self._indicators], pa.string())
-        generations = pa.array([indicator.generation for indicator in self._indicators], pa.string())
+        names, generations = (
+            # Encoded, for indicators that count the same have one generation, and no dictionary may say it twice.
+            pa.array([getattr(indicator, part) for indicator in self._indicators], pa.string()).dictionary_encode()
+            for part in ("name", "generation")
+        )
         columns = [
-            pa.DictionaryArray.from_arrays(numbers, names),
-            pa.DictionaryArray.from_arrays(numbers, generations),
+            names.take(numbers),
+            generations.take(numbers),
             pa.array([one.group for one in sums], pa.string()),
             pa.array([one.slice * SLICE_S for one in sums], pa.uint32()),
             pa.array([one.good for one in sums], pa.uint64()),
@@ -170,20 +166,6 @@ class SliceCounter:
             pa.array([one.weighted for one in sums], pa.uint64()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-
-
-class GroupNames:
-    """The first names come in; the rest share one."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._names: set[str] = set()
-
-    def admit(self, name: str) -> str:
-        """`name` if it is known or there is room, else `OVERFLOW`."""
-        if name not in self._names and len(self._names) < self._limit:
-            self._names.add(name)
-        return name if name in self._names else OVERFLOW
 
 
 def is_late(moment: int, received_ns: int) -> bool:

@@ -2,7 +2,7 @@
 
 In: an indicator. Out: boolean expressions, and the query that recounts a window. The masks in `mask.py` are what
 counts; this says the same in ClickHouse's words, and a test holds the two against each other on a real engine. Of data
-points only those of gauges can be counted by one query: sums and histograms are what `derive.py` makes of them.
+points only those of gauges can be counted by a query: of sums and histograms it takes what `points.py` derived.
 """
 
 from collections.abc import Callable, Mapping
@@ -77,18 +77,30 @@ STORED: Mapping[str, Stored] = {
 def recount(indicator: Indicator, start: datetime, end: datetime) -> str:
     """The query that counts `indicator` again over what happened in [start, end)."""
     valid, good = valid_sql(indicator), good_sql(indicator)
-    return (
+    events = (
         f"SELECT countIf({good}) AS good, count() AS valid\n"
         f"FROM {STORED[indicator.signal].table}\n"
         f"WHERE {valid}\n"
         f"  AND {happened_between(indicator, start, end)}"
     )
+    return events if indicator.signal != "metrics" else _with_derived(events, indicator, start, end)
+
+
+def _with_derived(events: str, indicator: Indicator, start: datetime, end: datetime) -> str:
+    """Gauges, and what was derived from sums and histograms."""
+    derived = (
+        f"SELECT sum(Good) AS good, sum(Valid) AS valid\n"
+        f"FROM sli_derived FINAL\n"
+        f"WHERE Indicator = {quoted(indicator.name)} AND Generation = {quoted(indicator.generation)}\n"
+        f"  AND Slice >= {time_sql(start)} AND Slice < {time_sql(end)}"
+    )
+    return f"SELECT sum(good) AS good, sum(valid) AS valid FROM (\n{events}\nUNION ALL\n{derived})"  # noqa: S608
 
 
 def happened_between(indicator: Indicator, start: datetime, end: datetime) -> str:
     """Which events happened in [start, end); for spans, ended."""
     moment = STORED[indicator.signal].moment
-    return f"{moment} >= {_time(start)} AND {moment} < {_time(end)}"
+    return f"{moment} >= {time_sql(start)} AND {moment} < {time_sql(end)}"
 
 
 def valid_sql(indicator: Indicator) -> str:
@@ -180,7 +192,8 @@ def _list(values: tuple[Scalar, ...]) -> str:
     return ", ".join(quoted(stored(value)) for value in values)
 
 
-def _time(moment: datetime) -> str:
+def time_sql(moment: datetime) -> str:
+    """A moment as a DateTime64."""
     return f"toDateTime64('{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}', 9, 'UTC')"
 
 

@@ -64,7 +64,7 @@ class Weights:
         nothing = np.array([one.nothing for one in weights], np.bool_)
         self.something: Mask | None = ~nothing[codes] if nothing.any() else None
 
-    def extra(self, rows: npt.NDArray[np.int64]) -> int:
+    def beyond(self, rows: npt.NDArray[np.int64]) -> int:
         """The sum of (w - 1) of some rows, in millionths."""
         return int(self._extra[self._codes[rows]].sum())
 

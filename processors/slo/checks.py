@@ -14,6 +14,7 @@ from pipeline.config import MISSING, nearest
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
+from processors.sli.checks import TOTAL, problems
 from processors.sli.selector import Selector
 from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnCondition, BurnPolicyDocument
 from processors.slo.budget import max_burn_rate
@@ -148,6 +149,8 @@ def _check_sli(source: Source, sli: SliSpec, path: Place, folder: Folder) -> Ite
         for key, metric in ratio.parts.items():
             spec = (*path, "ratioMetric", key, "metricSource", "spec")
             yield from _check_part(source, metric.selector, ratio.total.selector, key, spec)
+            if key != TOTAL:
+                yield from _check_sides(source, metric.selector, ratio.total.selector, key, spec)
 
 
 def _check_part(source: Source, part: Selector, total: Selector, key: str, path: Place) -> Iterator[Problem]:
@@ -158,6 +161,12 @@ def _check_part(source: Source, part: Selector, total: Selector, key: str, path:
     for name, alias in OF_THE_WHOLE.items():
         if name in part.model_fields_set and getattr(part, name) != getattr(total, name):
             yield source.problem((*path, alias), expected=f"{alias} under total, where it is about {key} events too")
+
+
+def _check_sides(source: Source, part: Selector, total: Selector, key: str, path: Place) -> Iterator[Problem]:
+    for found in problems(total, part, is_bad=key == "bad"):
+        side = (*path[:-3], TOTAL, *path[-2:]) if found.side == TOTAL else path
+        yield source.problem((*side, *found.path), expected=found.expected)
 
 
 def _check_source(source: Source, metric: MetricSource, path: Place, folder: Folder) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
 from processors.sla.exclusions import excluder
+from processors.sli.checks import warnings as warnings_of
 from processors.sli.indicator import Indicator
 from processors.sli.selector import Selector
 from processors.sli.slices import SLICE_S
@@ -107,7 +108,7 @@ def build(documents: Sequence[Written]) -> Objectives:
         calendars=tuple(model for model in models if isinstance(model, ServiceCalendar)),
         exclusions=tuple(model for model in models if isinstance(model, ExclusionDocument)),
         alerting=tuple(_alerting(models)),
-        warnings=warnings,
+        warnings=(*warnings, *(text for one in counted.values() for text in warnings_of(one.indicator))),
     )
 
 

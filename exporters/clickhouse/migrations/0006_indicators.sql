@@ -22,7 +22,6 @@ CREATE TABLE sli_points
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (Indicator, Generation, `Group`, Side, Series, TimeUnix, StartTimeUnix, Temporality, Value)
-TTL toDateTime(TimeUnix) + INTERVAL 7 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000
 COMMENT 'Data points of which slices are derived';
 

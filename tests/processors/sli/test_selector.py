@@ -7,6 +7,7 @@ import pytest
 from pipeline.config import load
 from pipeline.errors import ConfigError
 from processors.sli.selector import Selector
+from processors.slo.documents import load_objectives
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,45 @@ def test_only_a_selector_with_duration_is_about_time() -> None:
     assert Selector.model_validate({"where": {"duration": {"lte": "1s"}}}).times
     assert Selector.model_validate({"where": {"not": {"duration": {"gt": "1s"}}}}).times
     assert not Selector.model_validate({"where": {"outcome": "success"}}).times
+
+
+SIDES = """
+apiVersion: openslo/v1
+kind: SLI
+metadata: {{name: x}}
+spec:
+  ratioMetric:
+    total: {{metricSource: {{type: andon, spec: {total}}}}}
+    {part}: {{metricSource: {{type: andon, spec: {spec}}}}}
+"""
+TIMED = "{signal: metrics, where: {name: http.server.request.duration}}"
+
+
+@pytest.mark.parametrize(
+    ("total", "part", "spec", "expected"),
+    [
+        ("{where: {name: x}}", "good", "{signal: logs, where: {body: x}}", "spec.signal: expected signal: traces, as"),
+        ("{where: {name: x}}", "bad", "{where: {name: x}, groupBy: name}", "expected groupBy under total, where"),
+        ("{where: {name: x}}", "bad", "{where: {name: x}, sampling: none}", "expected sampling under total, where"),
+        ("{signal: logs, where: {body: x}, sampling: none}", "bad", "{signal: logs, where: {body: y}}", "traces only"),
+        ("{signal: metrics, where: {value: {lt: 1}}}", "bad", TIMED, "expected value under good or bad"),
+        (TIMED, "good", "{signal: metrics, where: {or: [{value: {lt: 1}}]}}", "beside the other conditions"),
+        (TIMED, "bad", "{signal: metrics, where: {value: {gt: 1, lt: 2}}}", "expected one of gt, gte, lt and lte"),
+        (TIMED, "good", "{signal: metrics, where: {value: {lte: 250ms}}}", "a number, in the unit of the metric"),
+    ],
+)
+def test_two_sides_that_do_not_fit_are_refused(tmp_path: Path, total: str, part: str, spec: str, expected: str) -> None:
+    """What each says may make sense by itself."""
+    (tmp_path / "s.yaml").write_text(SIDES.format(total=total, part=part, spec=spec))
+    with pytest.raises(ConfigError) as refused:
+        load_objectives(tmp_path)
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize(("threshold", "between"), [("0.25", ""), ("0.3", "nothing between 0.25 and 0.5 counts")])
+def test_a_threshold_that_is_no_usual_bound_is_warned_about(tmp_path: Path, threshold: str, between: str) -> None:
+    """300 ms lies in the middle of a bucket."""
+    spec = f"{{signal: metrics, where: {{value: {{lte: {threshold}}}}}}}"
+    (tmp_path / "s.yaml").write_text(SIDES.format(total=TIMED, part="good", spec=spec))
+    warnings = load_objectives(tmp_path).warnings
+    assert [between in one for one in warnings] == [True] * bool(between)

@@ -167,12 +167,14 @@ def test_sql_over_stored_log_records_counts_what_ingest_counted(
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(points=POINTS, service=SERVICES, name=WORDS, unit=WORDS, indicator=indicators("metrics", POINT_CONDITIONS))
+@given(
+    points=POINTS, service=SERVICES, names=st.tuples(WORDS, WORDS), indicator=indicators("metrics", POINT_CONDITIONS)
+)
 def test_sql_over_stored_gauges_counts_what_ingest_counted(
-    store: Store, points: list[Any], service: str, name: str, unit: str, indicator: Indicator
+    store: Store, points: list[Any], service: str, names: tuple[str, str], indicator: Indicator
 ) -> None:
     """Each point is an event, unless it says that it has no value."""
-    metric = {"name": name, "unit": unit, "gauge": {"data_points": points}}
+    metric = {"name": names[0], "unit": names[1], "gauge": {"data_points": points}}
     same_counts(store, came(METRICS, request_of("metrics", [as_bytes(metric)], named(service))), indicator)
 
 
