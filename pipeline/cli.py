@@ -186,6 +186,27 @@ def migrate(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 @app.command(rich_help_panel=BY_HAND)
+def roles(
+    config: ConfigPath = DEFAULT_CONFIG,
+    apply: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADMIN", help="Run it as this user of ClickHouse, whose password is in ANDON_ADMIN_PASSWORD"
+        ),
+    ] = None,
+) -> None:
+    """Print the SQL by which a ClickHouse server lets each user do what they need and no more."""
+    with explained("roles"):
+        from exporters.clickhouse.roles import make, script
+
+        assembly = assembly_of(config)
+        if apply is None:
+            typer.echo("\n".join(script(assembly.roles())))
+        else:
+            err.print("\n".join(make(assembly.administrator(apply), assembly.roles())))
+
+
+@app.command(rich_help_panel=BY_HAND)
 def sql(
     query: Annotated[str, typer.Argument(help="A SELECT, read with the read-only user")],
     config: ConfigPath = DEFAULT_CONFIG,
