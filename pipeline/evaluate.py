@@ -29,6 +29,7 @@ from processors.incidents.config import EvaluateConfig
 from processors.incidents.incident import Incident, State
 from processors.incidents.rows import incident_row, read_incidents, update_row
 from processors.incidents.scene import Scene, Signal, span
+from processors.sli.points import PointDeriver
 from processors.slo.breach import Standing, advance
 from processors.slo.documents import load_objectives
 from processors.slo.measure import Surveyor
@@ -75,6 +76,8 @@ class Evaluator:
         self._defined = False
         self._surveyor = Surveyor(objectives.promises, query, settings.live_s)
         self._books = Books(objectives, query, write)
+        self.points = PointDeriver(query, write)
+        self._derives = any(indicator.signal == "metrics" for indicator in objectives.indicators)
         self._told: dict[PromiseKey, dict[str, Any]] = {}
         self._failing = False
         self.looked: Look | None = None
@@ -120,6 +123,8 @@ class Evaluator:
         """
         began_s, now = time.monotonic(), _to_ms(to_datetime(self._clock.now_ns()))
         self._define(now)
+        if self._derives:
+            self.points.tick(now)
         incidents, standings = read_incidents(self._query), read_standings(self._query)
         statuses = self._statuses(now, incidents)
         self._write_slices()

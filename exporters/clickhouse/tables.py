@@ -299,6 +299,7 @@ SLO_STATUS = Table(
         "Lower": "Nullable(Float64)",
         "Upper": "Nullable(Float64)",
         "ExhaustedInS": "Nullable(Float64)",
+        "UnweightedShare": "Nullable(Float64)",
     },
 )
 

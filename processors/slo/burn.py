@@ -158,6 +158,7 @@ class Measured:
     unseen: Count = 0
     heard: Fraction = Fraction(1)
     squares: Count | None = None
+    unweighted_share: Fraction | None = None
 
     @property
     def start(self) -> datetime:

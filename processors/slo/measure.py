@@ -11,13 +11,12 @@ from fractions import Fraction
 from typing import Any
 
 from pipeline.component import Query
-from processors.slo.budget import Counts
 from processors.slo.burn import Measured, PairStatus
 from processors.slo.byminute import ByMinute
 from processors.slo.heard import Heard
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
-from processors.slo.sums import IndicatorSums, read_slices, read_sums, read_trace_ids
+from processors.slo.sums import NOTHING_COUNTED, Counted, IndicatorSums, read_slices, read_sums, read_trace_ids
 from processors.slo.windows import Bounds, last
 
 LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
@@ -79,7 +78,7 @@ class Surveyor:
     ) -> PromiseStatus:
         heard = self._heard[promise.signal]
         measured = {
-            name: measure(name, bounds, sums.counts(bounds) if sums else NOTHING, heard.share(bounds))
+            name: measure(name, bounds, sums.counted(bounds) if sums else NOTHING_COUNTED, heard.share(bounds))
             for name, bounds in windows.items()
         }
         if promise.by_minute:
@@ -118,10 +117,18 @@ class Surveyor:
         ]
 
 
-def measure(name: str, bounds: Bounds, counts: Counts, heard: Fraction) -> Measured:
+def measure(name: str, bounds: Bounds, counted: Counted, heard: Fraction) -> Measured:
     """A window as it was counted; in the time that nobody listened it would have been as busy as in the rest."""
-    unseen = counts.valid * (1 - heard) / heard if heard else max(1, counts.valid)
-    return Measured(name=name, bounds=bounds, counts=counts, unseen=unseen, heard=heard)
+    counts = counted.counts
+    return Measured(
+        name=name,
+        bounds=bounds,
+        counts=counts,
+        unseen=counts.valid * (1 - heard) / heard if heard else max(1, counts.valid),
+        heard=heard,
+        squares=counted.squared_weights,
+        unweighted_share=counted.unweighted_share,
+    )
 
 
 def _indicators(promises: Iterable[Promise]) -> list[IndicatorKey]:
