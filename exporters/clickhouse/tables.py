@@ -219,6 +219,25 @@ SLI_DERIVED = Table(
     },
 )
 
+_SUMS = dict.fromkeys(("Good", "Valid", "GoodExtra", "ValidExtra"), "SimpleAggregateFunction(sum, UInt64)")
+_INDICATOR = {"Indicator": "LowCardinality(String)", "Generation": "LowCardinality(String)"}
+
+# The same by the minute and by the hour, groups summed; views fill them.
+SLI_MINUTES = Table(
+    "sli_minutes",
+    {
+        **_INDICATOR,
+        "Minute": "DateTime('UTC')",
+        **_SUMS,
+        "Newest": "SimpleAggregateFunction(max, DateTime('UTC'))",
+        "StoredAt": "SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
+    },
+)
+SLI_HOURS = Table(
+    "sli_hours",
+    {**_INDICATOR, "Hour": "DateTime('UTC')", **_SUMS, "Newest": "SimpleAggregateFunction(max, DateTime('UTC'))"},
+)
+
 # The proof that silence was silence: who listened when, and what came of what arrived.
 RECEIVER_LEDGER = Table(
     "receiver_ledger",
@@ -230,6 +249,7 @@ RECEIVER_LEDGER = Table(
         "Accepted": "SimpleAggregateFunction(sum, UInt64)",
         "Refused": "SimpleAggregateFunction(sum, UInt64)",
         "Shed": "SimpleAggregateFunction(sum, UInt64)",
+        "StoredUntil": "SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
     },
 )
 
@@ -275,6 +295,62 @@ SLO_STATUS = Table(
         "Windows.Good": "Array(UInt64)",
         "Windows.Valid": "Array(UInt64)",
         "Windows.BurnRate": "Array(Float64)",
+        "Unseen": "Float64",
+        "Lower": "Nullable(Float64)",
+        "Upper": "Nullable(Float64)",
+        "ExhaustedInS": "Nullable(Float64)",
+    },
+)
+
+# What became of each slice of time that a law counts, with every revision.
+SLICE_STATES = Table(
+    "slice_states",
+    {
+        "Kind": "LowCardinality(String)",
+        "Promise": "String",
+        "Generation": "LowCardinality(String)",
+        "Slice": "DateTime('UTC')",
+        "Revision": "UInt32",
+        "At": "DateTime64(3, 'UTC')",
+        "Seconds": "UInt32",
+        "State": STATE,
+        "Good": "UInt64",
+        "Valid": "UInt64",
+        "HeardMs": "UInt64",
+    },
+)
+
+# Closed periods; a correction is another revision.
+PERIOD_RESULTS = Table(
+    "period_results",
+    {
+        "Kind": "LowCardinality(String)",
+        "Promise": "String",
+        "Generation": "LowCardinality(String)",
+        "Agreement": "String",
+        "Service": "LowCardinality(String)",
+        "Period": "String",
+        "PeriodStart": "DateTime64(3, 'UTC')",
+        "PeriodEnd": "DateTime64(3, 'UTC')",
+        "Revision": "UInt32",
+        "ClosedAt": "DateTime64(3, 'UTC')",
+        "Law": "LowCardinality(String)",
+        "Target": "Decimal(18, 12)",
+        "Good": "String",
+        "Eligible": "String",
+        "Delivered": "Nullable(Float64)",
+        "Lower": "Nullable(Float64)",
+        "Upper": "Nullable(Float64)",
+        "Coverage": "Float64",
+        "Verdict": STATE,
+        "DowntimeS": "UInt64",
+        "CreditShare": "Decimal(18, 12)",
+        "Record": "String",
+        "InputsHash": "String",
+        "PreviousHash": "String",
+        "Hash": "String",
+        "Author": "String",
+        "Reason": "String",
     },
 )
 
@@ -351,9 +427,13 @@ TABLES = (
     SLI_SLICES,
     SLI_POINTS,
     SLI_DERIVED,
+    SLI_MINUTES,
+    SLI_HOURS,
     RECEIVER_LEDGER,
     DEFINITIONS,
     SLO_STATUS,
+    SLICE_STATES,
+    PERIOD_RESULTS,
     BREACHES,
     INCIDENTS,
     INCIDENT_UPDATES,

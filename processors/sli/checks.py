@@ -24,14 +24,7 @@ class Found(NamedTuple):
 
 
 def problems(total: Selector, part: Selector, *, is_bad: bool) -> Iterator[Found]:
-    """What makes no sense about two sides that make sense by themselves."""
-    word = "bad" if is_bad else "good"
-    if part.signal != total.signal:
-        yield Found(PART, ("signal",), f"{total.signal}, of which total is")
-    if part.group_by not in {None, total.group_by}:
-        yield Found(PART, ("groupBy",), f"groupBy under total, where it groups {word} events too")
-    if part.sampling != Selector.model_fields["sampling"].default:
-        yield Found(PART, ("sampling",), f"sampling under total, where it is of {word} events too")
+    """What makes no sense about two sides of one signal that make sense by themselves."""
     if total.signal != "traces" and total.sampling != Selector.model_fields["sampling"].default:
         yield Found(TOTAL, ("sampling",), "sampling of traces only: nothing else is sampled with a weight")
     yield from _value_problems(total, part, is_bad=is_bad)

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from pipeline.config import Config, nearest, parse_duration
+from pipeline.config import Config, Misnamed, nearest, parse_duration
 
 Scalar = str | bool | int | float
 Signal = Literal["traces", "metrics", "logs"]
@@ -200,7 +200,10 @@ def _each(value: object, fields: Fields, depth: int) -> tuple[Where, ...]:
 
 
 def _condition(field: str, value: Any, fields: Fields) -> Condition:
-    check_among(field, fields.names, fields.attributes)
+    try:
+        check_among(field, fields.names, fields.attributes)
+    except ValueError as error:
+        raise Misnamed(str(error)) from None
     plain = isinstance(value, str | bool | int | float)
     condition = Condition.model_validate({"eq": value} if plain else value)
     if field in fields.numbers and condition.asked - ORDERING:

@@ -135,7 +135,6 @@ class SliceCounter:
             )
 
     def _weighed(self, weights: Weights, valid: npt.NDArray[np.int64], good: npt.NDArray[np.int64]) -> dict[str, int]:
-        self._series = SeriesPoints(self._indicators, self._groups)
         self.capped_total += weights.capped(valid)
         return {
             "good_extra": weights.beyond(good),

@@ -82,9 +82,13 @@ TIMED = "{signal: metrics, where: {name: http.server.request.duration}}"
 @pytest.mark.parametrize(
     ("total", "part", "spec", "expected"),
     [
-        ("{where: {name: x}}", "good", "{signal: logs, where: {body: x}}", "spec.signal: expected traces, of which"),
-        ("{where: {name: x}}", "bad", "{where: {name: x}, groupBy: name}", "expected groupBy under total, where"),
-        ("{where: {name: x}}", "bad", "{where: {name: x}, sampling: none}", "expected sampling under total, where"),
+        (
+            "{where: {name: x}}",
+            "good",
+            "{signal: logs, where: {body: x}}",
+            "spec.signal: expected signal: traces, as under total",
+        ),
+        ("{where: {name: x}}", "bad", "{where: {name: x}, sampling: none}", "expected sampling under total"),
         ("{signal: logs, where: {body: x}, sampling: none}", "bad", "{signal: logs, where: {body: y}}", "traces only"),
         ("{signal: metrics, where: {value: {lt: 1}}}", "bad", TIMED, "expected value under good or bad"),
         (TIMED, "good", "{signal: metrics, where: {or: [{value: {lt: 1}}]}}", "beside the other conditions"),

@@ -46,7 +46,7 @@ def parse(folder: Path, text: str) -> ProcessorsConfig:
         ("redact: {attributes: [{keys: [''], action: delete}]}", "expected the key of an attribute"),
         ("redact: {attributes: [{keys: [x], action: drop}]}", "expected 'delete', 'mask' or 'hash', got 'drop'"),
         ("redact: {attributes: [{keys: [x], action: hash}]}", "redact: expected hash_key with at least 16 characters"),
-        ("redact: {hash_key: short, values: [{preset: email, action: hash}]}", "got a mapping of 2"),
+        ("redact: {hash_key: short, values: [{preset: email, action: hash}]}", "got a mapping of hash_key, values"),
         ("redact: {values: [{preset: emial}]}", "redact.values[0].preset: expected one of email, credit_card"),
         ("redact: {values: [{pattern: '(?<=a)b'}]}", "expected a regular expression as RE2 takes it"),
         ("redact: {values: [{pattern: 'a*'}]}", "expected a regular expression that does not match the empty text"),
