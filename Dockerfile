@@ -37,7 +37,7 @@ ENV NUMBA_CACHE_DIR=/opt/andon/kernels NUMBA_CPU_NAME=${KERNEL_CPU} NUMBA_CPU_FE
 RUN find /opt/andon/lib -name '*.py' -exec touch --date=2026-01-01T00:00:00Z {} + \
  && python -m compileall -q --invalidation-mode unchecked-hash /opt/andon/lib \
  && mkdir "${NUMBA_CACHE_DIR}" \
- && /opt/andon/bin/python -c 'from receivers.otlp.signals import warm_up; warm_up()' \
+ && /opt/andon/bin/python -m receivers.otlp.kernels \
  && test -n "$(find "${NUMBA_CACHE_DIR}" -name '*.nbc' -print -quit)" \
  && chmod -R a+rX,go-w /opt/andon
 

@@ -9,9 +9,8 @@ enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
   {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
-  {{- $id := get $.Values.securityContext $key }}
-  {{- if not (kindIs "invalid" $id) }}
-  {{ $key }}: {{ $id | int64 }}
+  {{- with get $.Values.securityContext $key }}
+  {{ $key }}: {{ . | int64 }}
   {{- end }}
   {{- end }}
   fsGroupChangePolicy: OnRootMismatch
