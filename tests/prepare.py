@@ -9,13 +9,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PACKAGES = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}  # program: Debian package
-GO_PROGRAMS = {  # program, as `go install` names it: the version of its module
+GO_PROGRAMS = {  # program: the package it is built from
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
+    "compose-load": "github.com/compose-spec/compose-go/v2/cmd@v2.16.2",
 }
+BIN = Path(sys.prefix) / "bin"
 TIMEOUT_S, BUILD_TIMEOUT_S = 600, 2400
 
 
@@ -41,25 +44,35 @@ def packages() -> int:
 
 def go_programs() -> int:
     """Programs built from Go modules, each in the version that is named."""
-    folder = Path(sys.prefix) / "bin"
-    missing = {name: module for name, module in GO_PROGRAMS.items() if not built(folder, name, module)}
-    if not missing:
-        return 0
-    if shutil.which("go") is None:
+    missing = {name: package for name, package in GO_PROGRAMS.items() if not is_built(name, package)}
+    if missing and shutil.which("go") is None:
         print(f"not built, and tests that need it will skip: {', '.join(missing)} (needs Go)")
         return 0
-    for name, module in missing.items():
+    for name, package in missing.items():
         print(f"building {name}, once; this takes some minutes", flush=True)
-        if status := done(["go", "install", module], {"GOBIN": str(folder), "CGO_ENABLED": "0"}, BUILD_TIMEOUT_S):
+        if status := build(name, package):
             return status
-        (folder / f".{name}.built").write_text(module)
     return 0
 
 
-def built(folder: Path, name: str, module: str) -> bool:
+def build(name: str, package: str) -> int:
+    """Build one; Go names it after its last folder."""
+    with tempfile.TemporaryDirectory(dir=BIN) as folder:
+        status = done(["go", "install", package], {"GOBIN": folder, "CGO_ENABLED": "0"}, BUILD_TIMEOUT_S)
+        for program in Path(folder).iterdir():
+            program.rename(BIN / name)
+            note_of(name).write_text(package)
+    return status
+
+
+def is_built(name: str, package: str) -> bool:
     """Whether the program is there, of this version."""
-    note = folder / f".{name}.built"
-    return (folder / name).exists() and note.exists() and note.read_text() == module
+    return (BIN / name).exists() and note_of(name).exists() and note_of(name).read_text() == package
+
+
+def note_of(name: str) -> Path:
+    """Where it is written down what a program was built from."""
+    return BIN / f".{name}.built"
 
 
 def done(command: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> int:

@@ -38,7 +38,9 @@ class Pods:
         if name.endswith("-evaluator"):
             text = text.replace("0.0.0.0:13133", f"127.0.0.1:{self.ports['evaluator']}")
         text = re.sub(r"(0\.0\.0\.0|shop-andon-[a-z]+):(\d+)", lambda m: f"127.0.0.1:{self.ports[m[2]]}", text)
-        return text.replace("/var/lib/andon", str(self.folder / "data")).replace("/etc/andon/slo", str(self.folder / "slo"))
+        return text.replace("/var/lib/andon", str(self.folder / "data")).replace(
+            "/etc/andon/slo", str(self.folder / "slo")
+        )
 
     def url(self, port: str) -> str:
         return f"http://127.0.0.1:{self.ports[port]}"
@@ -83,7 +85,12 @@ def image(cache: Path) -> dict[str, str]:
     text = (ROOT / "Dockerfile").read_text()
     (cpu,) = set(re.findall(r"KERNEL_CPU=(\S+)", text)) - {"\\"}
     assert "NUMBA_CPU_NAME=${KERNEL_CPU}" in text
-    return {"NUMBA_CACHE_DIR": str(cache), "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        "NUMBA_CACHE_DIR": str(cache),
+        "NUMBA_CPU_NAME": cpu,
+        "NUMBA_CPU_FEATURES": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @pytest.fixture

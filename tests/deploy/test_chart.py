@@ -37,8 +37,14 @@ REFUSALS = {
     "nowhere to store": ("clickhouse: {endpoint: ''}", "clickhouse.endpoint: expected where ClickHouse is"),
     "two stores": ("embedded: {enabled: true}", "expected one of them"),
     "an endpoint without a port": ("clickhouse: {endpoint: 'https://clickhouse'}", "/clickhouse/endpoint"),
-    "a password in an endpoint": ("clickhouse: {endpoint: 'https://me:secret@clickhouse:8443'}", "/clickhouse/endpoint"),
-    "no password": ("clickhouse: {writer: {existingSecret: ''}}", "clickhouse.writer.existingSecret: expected the name"),
+    "a password in an endpoint": (
+        "clickhouse: {endpoint: 'https://me:secret@clickhouse:8443'}",
+        "/clickhouse/endpoint",
+    ),
+    "no password": (
+        "clickhouse: {writer: {existingSecret: ''}}",
+        "clickhouse.writer.existingSecret: expected the name",
+    ),
     "no promises": ("objectives: {existingConfigMap: ''}", "objectives: expected your promises"),
     "promises twice": ("objectives: {documents: {a.yaml: x}}", "documents or existingConfigMap, not both"),
     "doors that stand open": ("ingest: {insecure: false}", "ingest: expected tls.existingSecret"),
@@ -80,7 +86,13 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
     """Who installs with no values at all reads what they need."""
     run = rendered()
     assert run.returncode != 0
-    for what in ("clickhouse.endpoint", "writer.existingSecret", "reader.existingSecret", "objectives", "insecure: true"):
+    for what in (
+        "clickhouse.endpoint",
+        "writer.existingSecret",
+        "reader.existingSecret",
+        "objectives",
+        "insecure: true",
+    ):
         assert what in run.stderr
 
 

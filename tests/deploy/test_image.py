@@ -1,10 +1,10 @@
-"""The image and the Compose file: linted, and what they name is there. To build one takes an engine, which tests lack."""
+"""The image and the Compose file: linted, and what they name is there. To build one takes an engine that tests lack."""
 
 import fnmatch
+import json
 import os
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fixtures.chart import CHART, asked
-from fixtures.toolchains import ROOT
+from fixtures.toolchains import ROOT, tool
 from pipeline.check import check_file
 
 TEXT = (ROOT / "Dockerfile").read_text()
@@ -48,7 +48,7 @@ def lineage(name: str) -> list[tuple[str, str]]:
 def test_the_dockerfile_lints() -> None:
     """By hadolint, with no rule ignored."""
     linted = subprocess.run(
-        [str(Path(sys.prefix) / "bin/hadolint"), "--no-color", str(ROOT / "Dockerfile")],
+        [tool("hadolint"), "--no-color", str(ROOT / "Dockerfile")],
         capture_output=True,
         text=True,
         timeout=60,
@@ -60,7 +60,9 @@ def test_the_dockerfile_lints() -> None:
 
 def test_the_base_is_a_whole_version_that_our_own_code_runs_on() -> None:
     """Of a stage or of this base every stage begins."""
-    (base,) = [rest.removeprefix("BASE=") for word, rest in instructions() if word == "ARG" and rest.startswith("BASE=")]
+    (base,) = [
+        rest.removeprefix("BASE=") for word, rest in instructions() if word == "ARG" and rest.startswith("BASE=")
+    ]
     assert PINNED.fullmatch(base)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["requires-python"].removeprefix(">=")
@@ -137,6 +139,26 @@ def ours() -> dict[str, dict[str, Any]]:
     return {name: one for name, one in compose()["services"].items() if one["image"].startswith("andon:")}
 
 
+def loaded(file: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """What the loader of Docker Compose itself says of such a file."""
+    file.write_text(text)
+    command = [tool("compose-load"), "-format", "json", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_compose_itself_takes_the_file_and_would_not_take_any(tmp_path: Path) -> None:
+    """By the specification's schema: no unknown key; and not before the passwords are said."""
+    file, text = tmp_path / "compose.yaml", (COMPOSE / "compose.yaml").read_text()
+    filled = re.sub(r"\$\{\w+:\?[^}]*\}", "1", text)
+    taken = loaded(file, filled)
+    assert taken.returncode == 0, taken.stderr
+    assert set(json.loads(taken.stdout)["services"]) == set(compose()["services"])
+    for wrong, why in ((text, "say it in .env"), (filled.replace("read_only:", "readonly:"), "readonly")):
+        refused = loaded(file, wrong)
+        assert refused.returncode != 0
+        assert why in refused.stderr
+
+
 def test_what_the_compose_file_names_is_there() -> None:
     """Services, networks, volumes, files, the target of the image."""
     whole = compose()
@@ -185,7 +207,9 @@ def test_the_configurations_of_compose_pass_andon_check(monkeypatch: pytest.Monk
     for name in ("andon.yaml", "statuspage.yaml"):
         assert check_file(COMPOSE / name).startswith("valid; slo: 1 service")
     users = set(re.findall(r"<(andon|sre)>", (COMPOSE / "users.xml").read_text()))
-    named = {re.search(r"username: (\w+)", (COMPOSE / name).read_text())[1] for name in ("andon.yaml", "statuspage.yaml")}
+    named = {
+        re.search(r"username: (\w+)", (COMPOSE / name).read_text())[1] for name in ("andon.yaml", "statuspage.yaml")
+    }
     assert users == named
 
 

@@ -132,7 +132,12 @@ def test_every_configuration_passes_andon_check(case: str, tmp_path: Path) -> No
     """With the variables that its pod has and no others, by the real command."""
     manifests = golden(case)
     texts = configs(manifests)
-    uses = {volume["configMap"]["name"] for _, spec in pods(manifests) for volume in spec["volumes"] if "configMap" in volume}
+    uses = {
+        volume["configMap"]["name"]
+        for _, spec in pods(manifests)
+        for volume in spec["volumes"]
+        if "configMap" in volume
+    }
     assert set(texts) <= uses
     for name, text in texts.items():
         (tmp_path / "andon.yaml").write_text(local(text, tmp_path))
@@ -251,7 +256,9 @@ def series(expression: Any) -> set[str]:
 
 def rules(case: str) -> list[dict[str, Any]]:
     """The alerts of a case."""
-    return [rule for group in named(golden(case), "PrometheusRule", "-alerts")["spec"]["groups"] for rule in group["rules"]]
+    return [
+        rule for group in named(golden(case), "PrometheusRule", "-alerts")["spec"]["groups"] for rule in group["rules"]
+    ]
 
 
 def test_alerts_ask_for_metrics_that_there_are() -> None:
@@ -276,7 +283,9 @@ def test_scrapes_find_ingest_and_the_evaluator() -> None:
     """The monitor selects the services with a health port and none besides."""
     manifests = golden("production")
     wanted = named(manifests, "ServiceMonitor", "-programs")["spec"]["selector"]["matchLabels"]
-    services = [one for one in manifests if one["kind"] == "Service" and wanted.items() <= one["metadata"]["labels"].items()]
+    services = [
+        one for one in manifests if one["kind"] == "Service" and wanted.items() <= one["metadata"]["labels"].items()
+    ]
     assert sorted(one["metadata"]["name"] for one in services) == ["shop-andon-evaluator", "shop-andon-ingest-pods"]
     assert {port["name"] for one in services for port in one["spec"]["ports"]} == {"health"}
     jobs = {one["metadata"]["name"] for one in services}

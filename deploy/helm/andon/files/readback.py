@@ -12,97 +12,90 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler
 
-PATIENCE_S, TIMEOUT_S = 90, 10
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+PATIENCE_S, TIMEOUT_S, QUERY_S = 90, 10, 60
+SHOWN = 500
+Look = Callable[[], str]
+"""What is wrong; nothing if all is well."""
 
 
-def ask(url, body=None, headers=None):
-    """Status and body of an answer."""
-    request = urllib.request.Request(url, data=body, headers=headers or {})
-    opener = DIRECT
-    if url.startswith("https:"):
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=pinned()))
+def ask(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> str:
+    """What is wrong with the answer."""
+    request = urllib.request.Request(url, data=body, headers=dict(headers or {}))
     try:
-        with opener.open(request, timeout=TIMEOUT_S) as answer:
-            return answer.status, answer.read()
+        with opener(url).open(request, timeout=TIMEOUT_S) as answer:
+            status, text = answer.status, b""
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, error.read()
+            status, text = error.code, error.read()
+    return "" if status == HTTPStatus.OK else f"{status} {text[:SHOWN]!r}"
 
 
-def pinned():
-    """Only the certificate that ingest was given: the token goes to nobody else."""
+def opener(url: str) -> OpenerDirector:
+    """No proxy is asked; over TLS only the certificate that ingest was given is good enough to be shown a token."""
+    direct = ProxyHandler({})
+    if not url.startswith("https:"):
+        return urllib.request.build_opener(direct)
     context = ssl.create_default_context(cafile=os.environ["ANDON_TEST_CERTIFICATE"])
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
+    return urllib.request.build_opener(direct, HTTPSHandler(context=context))
 
 
-def eventually(what, look):
-    """Look again until it is so."""
+def eventually(what: str, look: Look) -> None:
+    """Look again until all is well, or end in words."""
     until = time.monotonic() + PATIENCE_S
-    came = None
-    while time.monotonic() < until:
+    wrong = "nothing yet"
+    while wrong:
+        if time.monotonic() > until:
+            sys.exit(f"{what}: expected so within {PATIENCE_S} s, got {wrong}")
         try:
-            came = look()
-            if came is True:
-                print(f"{what}: yes", flush=True)
-                return
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            came = error
-        time.sleep(1)
-    sys.exit(f"{what}: expected so within {PATIENCE_S} s, got {came}")
+            wrong = look()
+        except (OSError, subprocess.SubprocessError) as error:
+            wrong = str(error)
+        time.sleep(1 if wrong else 0)
+    print(f"{what}: yes", flush=True)
 
 
-def span(trace):
-    """One span as OTLP/JSON."""
+def span(trace: str) -> bytes:
+    """A request of one span, as OTLP/JSON."""
     now = time.time_ns()
-    one = {
-        "traceId": trace,
-        "spanId": secrets.token_hex(8),
-        "name": "helm test",
-        "kind": 1,
-        "startTimeUnixNano": str(now - 1_000_000),
-        "endTimeUnixNano": str(now),
-    }
+    times = {"startTimeUnixNano": str(now - 1_000_000), "endTimeUnixNano": str(now)}
+    one = {"traceId": trace, "spanId": secrets.token_hex(8), "name": "helm test", "kind": 1, **times}
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "andon-helm-test"}}]}
-    spans = [{"resource": resource, "scopeSpans": [{"spans": [one]}]}]
-    return json.dumps({"resourceSpans": spans}).encode()
+    return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [one]}]}]}).encode()
 
 
-def send(trace):
-    """Whether the door took it."""
+def send(door: str, trace: str) -> str:
+    """What keeps the door from taking a span."""
     headers = {"content-type": "application/json"}
     if token := os.environ.get("ANDON_TEST_TOKEN"):
         headers["authorization"] = f"Bearer {token.strip()}"
-    status, body = ask(os.environ["ANDON_TEST_OTLP"] + "/v1/traces", span(trace), headers)
-    return status == 200 or f"{status} {body[:500]!r}"
+    return ask(f"{door}/v1/traces", span(trace), headers)
 
 
-def found(trace):
-    """Whether ClickHouse has it, once."""
+def find(trace: str) -> str:
+    """What ClickHouse says instead of having it once."""
     sql = f"SELECT count() AS n FROM otel_traces WHERE TraceId = '{trace}'"
     command = ["andon", "sql", sql, "--json", "--config", os.environ["ANDON_TEST_CONFIG"]]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return run.returncode == 0 and json.loads(run.stdout) == {"n": 1} or f"{run.stdout} {run.stderr}"
+    run = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_S, check=False)
+    is_there = run.returncode == 0 and json.loads(run.stdout) == {"n": 1}
+    return "" if is_there else f"{run.stdout} {run.stderr}"
 
 
-def answers(url):
-    """Whether 200 is what it says."""
-    status, body = ask(url)
-    return status == 200 or f"{status} {body[:500]!r}"
-
-
-def main():
+def main() -> None:
+    """Look at one after the other."""
     trace = secrets.token_hex(16)
-    eventually("ingest is ready", lambda: answers(os.environ["ANDON_TEST_HEALTH"] + "/readyz"))
-    if os.environ.get("ANDON_TEST_OTLP"):
-        eventually("a span is acknowledged", lambda: send(trace))
-        eventually("it is in ClickHouse", lambda: found(trace))
+    eventually("ingest is ready", lambda: ask(os.environ["ANDON_TEST_HEALTH"] + "/readyz"))
+    if door := os.environ.get("ANDON_TEST_OTLP"):
+        eventually("a span is acknowledged", lambda: send(door, trace))
+        eventually("it is in ClickHouse", lambda: find(trace))
     else:
-        print("no span is sent: set tests.token, and open the HTTP door to clients without certificates", flush=True)
-    eventually("the page shows figures", lambda: answers(os.environ["ANDON_TEST_PAGE"] + "/api/v2/status.json"))
+        print("no span is sent: that takes tests.token, and an HTTP door to clients without certificates", flush=True)
+    eventually("the page shows figures", lambda: ask(os.environ["ANDON_TEST_PAGE"] + "/api/v2/status.json"))
 
 
 if __name__ == "__main__":
