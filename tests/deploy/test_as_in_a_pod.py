@@ -4,18 +4,28 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from fixtures.certificates import certificate
 from fixtures.chart import configs, golden, named
 from fixtures.jail import USER, Jail
+from fixtures.programs import Program
 from fixtures.toolchains import ROOT
 from pipeline.bench import free_ports
 
-PASSWORDS = {"ANDON_WRITER_PASSWORD": "0123456789", "ANDON_READER_PASSWORD": "9876543210"}
+PASSWORDS = {"ANDON_WRITER_PASSWORD": "0123456789", "ANDON_READER_PASSWORD": "9876543210", "ANDON_OTLP_TOKEN": "12345"}
+PROGRAMS = (
+    ("clickhouse", "clickhouse", "clickhouse http"),
+    ("migrate", "migrate", ""),
+    ("ingest", "ingest", "ingest     OTLP"),
+    ("evaluator", "evaluate", "evaluate   every promise"),
+    ("statuspage", "statuspage", "statuspage http"),
+)
 ANDON = (sys.executable, "-m", "pipeline.cli")
 
 
@@ -28,22 +38,28 @@ class Pods:
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         manifests = golden("embedded")
         for name, text in configs(manifests).items():
-            self.config(name.removeprefix("shop-andon-")).write_text(self._here(name, text))
+            self.take(name, text)
         mount(named(manifests, "ConfigMap", "-objectives")["data"], folder / "slo")
+        (folder / "tls").mkdir()
+        for file, name in zip(certificate(folder / "tls"), ("tls.crt", "tls.key"), strict=True):
+            file.rename(folder / "tls" / name)
+
+    def take(self, name: str, text: str) -> None:
+        """Write down the configuration of a ConfigMap."""
+        if name.endswith("-evaluator"):
+            text = text.replace("0.0.0.0:13133", f"127.0.0.1:{self.ports['evaluator']}")  # ingest has it
+        self.config(name.removeprefix("shop-andon-")).write_text(self.here(text))
 
     def config(self, component: str) -> Path:
         return self.folder / f"{component}.yaml"
 
-    def _here(self, name: str, text: str) -> str:
-        if name.endswith("-evaluator"):
-            text = text.replace("0.0.0.0:13133", f"127.0.0.1:{self.ports['evaluator']}")
-        text = re.sub(r"(0\.0\.0\.0|shop-andon-[a-z]+):(\d+)", lambda m: f"127.0.0.1:{self.ports[m[2]]}", text)
-        return text.replace("/var/lib/andon", str(self.folder / "data")).replace(
-            "/etc/andon/slo", str(self.folder / "slo")
-        )
+    def here(self, text: str) -> str:
+        """The same with addresses and folders of this machine."""
+        text = re.sub(r"[\w.-]+:(4317|4318|13133|8123|8080|80)\b", self._address, text)
+        return text.replace("/var/lib/andon", str(self.folder / "data")).replace("/etc/andon", str(self.folder))
 
-    def url(self, port: str) -> str:
-        return f"http://127.0.0.1:{self.ports[port]}"
+    def _address(self, found: re.Match[str]) -> str:
+        return f"127.0.0.1:{self.ports[{'80': '8080'}.get(found[1], found[1])]}"
 
 
 def mount(files: dict[str, str], folder: Path) -> None:
@@ -111,39 +127,43 @@ def test_the_jail_holds(jail: Jail, place: Path) -> None:
     assert jail.run("sh", "-c", "touch /tmp/andon-no")[0] != 0
 
 
-def test_all_programs_run_as_in_their_pods_and_the_charts_test_passes(jail: Jail, place: Path, warm: Path) -> None:
-    """A read-only root, nobody's user, no home: a span goes in, is found, the page answers, SIGTERM stores all."""
-    pods = Pods(place)
+def run_all(jail: Jail, pods: Pods) -> dict[str, Program]:
+    """Every program in the order of who needs whom; those that last."""
     started = {}
-    for component, command, ready in (
-        ("clickhouse", "clickhouse", "clickhouse http"),
-        ("migrate", "migrate", ""),
-        ("ingest", "ingest", "ingest     OTLP/gRPC"),
-        ("evaluator", "evaluate", "evaluate   every promise"),
-        ("statuspage", "statuspage", "statuspage http"),
-    ):
+    for component, command, ready in PROGRAMS:
+        program = jail.start(*ANDON, command, "--config", str(pods.config(component)))
         if component == "migrate":
-            status, output = jail.run(*ANDON, command, "--config", str(pods.config(component)))
-            assert status == 0, output
+            assert program.process.wait(60) == 0, program.output
         else:
-            started[component] = jail.start(*ANDON, command, "--config", str(pods.config(component)))
-            started[component].wait_for_line(ready)
+            program.wait_for_line(ready)
+            started[component] = program
+    return started
+
+
+@pytest.mark.parametrize("case", ["embedded", "page-on-volume"])
+def test_all_programs_run_as_in_their_pods_and_the_charts_test_passes(
+    case: str, jail: Jail, place: Path, warm: Path
+) -> None:
+    """A read-only root, nobody's user, no home: a span goes in, is found, the page answers, SIGTERM stores all.
+
+    Once with open doors and one worker, once with TLS, a token and two.
+    """
+    pods = Pods(place)
+    pods.take("shop-andon-ingest", configs(golden(case))["shop-andon-ingest"])
+    started = run_all(jail, pods)
     assert kernels(place / "tmp/cache/andon/kernels") == kernels(warm) != set()
 
+    (test,) = named(golden(case), "Pod", "-test")["spec"]["containers"]
+    where = {one["name"]: pods.here(one["value"]) for one in test["env"] if "value" in one}
     script = place / "readback.py"
-    script.write_text(named(golden("embedded"), "ConfigMap", "-test")["data"]["readback.py"])
-    where = {
-        "ANDON_TEST_CONFIG": str(pods.config("test")),
-        "ANDON_TEST_HEALTH": pods.url("13133"),
-        "ANDON_TEST_OTLP": pods.url("4318"),
-        "ANDON_TEST_PAGE": pods.url("8080"),
-    }
-    status, output = jail.run(sys.executable, str(script), environment=where)
+    script.write_text(named(golden(case), "ConfigMap", "-test")["data"]["readback.py"])
+    said = where | {"ANDON_TEST_CONFIG": str(pods.config("test")), "ANDON_TEST_TOKEN": PASSWORDS["ANDON_OTLP_TOKEN"]}
+    status, output = jail.run(sys.executable, str(script), environment=said)
     assert status == 0, output
     assert "it is in ClickHouse: yes" in output
-    status, output = jail.run("curl", "--silent", "--fail", pods.url("evaluator") + "/metrics")
-    assert status == 0
-    assert "andon_evaluate_promises 1.0" in output
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{pods.ports['evaluator']}/metrics", timeout=10) as answer:
+        assert b"andon_evaluate_promises 1.0" in answer.read()
     for component in ("ingest", "evaluator", "statuspage", "clickhouse"):
         assert started[component].stop() == 0, started[component].output
     assert not list((place / "data/spool").rglob("*.pb"))
