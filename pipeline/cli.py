@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import spoolcli
+from pipeline import slacli, spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -44,6 +44,7 @@ token = typer.Typer(no_args_is_help=True, help="Tokens with which a tenant sends
 app.add_typer(token, name="token", rich_help_panel=BY_HAND)
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
+app.add_typer(slacli.app, name="sla", rich_help_panel=BY_HAND)
 
 
 @app.command(rich_help_panel=ONE_MACHINE)
@@ -133,13 +134,31 @@ def check(
     problems = 0
     for path in files:
         try:
-            err.print(f"{path}: {check_file(path)}", markup=False)
+            err.print(f"{path}: {check_file(path)}", markup=False, soft_wrap=True)
         except ConfigError as error:
             problems += len(error.problems)
             err.print(str(error), markup=False, soft_wrap=True)
     if problems:
         err.print(f"{problems} problem{'s' if problems > 1 else ''}")
         raise typer.Exit(EXIT_CONFIG)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def schema(
+    kind: Annotated[str | None, typer.Option(help="Of this kind alone, say SLO")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write files into this folder, one a kind")] = None,
+) -> None:
+    """Print the JSON Schema of objectives, with which editors complete and check them."""
+    from pipeline.check import schema_texts
+
+    with explained("schema"):
+        for name, text in schema_texts(kind, all_kinds=out is not None).items():
+            if out is None:
+                typer.echo(text)
+            else:
+                out.mkdir(parents=True, exist_ok=True)
+                (out / name).write_text(f"{text}\n")
+                err.print(str(out / name), markup=False)
 
 
 @app.command(rich_help_panel=BY_HAND)

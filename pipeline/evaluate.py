@@ -9,43 +9,39 @@ and on the time, and on nothing else. Every tick reads how things stood, so a re
 tick that was cut off is finished by the next one, and late data count from the moment they are stored.
 """
 
+import hashlib
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
-from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLO_STATUS
+from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLICE_STATES, SLO_STATUS
 from pipeline.assembly import Assembly
 from pipeline.background import Background
+from pipeline.books import Books
 from pipeline.clock import Clock, SystemClock, to_datetime
 from pipeline.component import Query, Write
-from pipeline.errors import RetryableError
+from pipeline.errors import AndonError, RetryableError
 from processors.incidents.advance import advance as advance_incident
 from processors.incidents.config import EvaluateConfig
 from processors.incidents.incident import Incident, State
 from processors.incidents.rows import incident_row, read_incidents, update_row
 from processors.incidents.scene import Scene, Signal, span
 from processors.slo.breach import Standing, advance
-from processors.slo.burn import Measured, PairStatus
 from processors.slo.documents import load_objectives
+from processors.slo.measure import Surveyor
 from processors.slo.objectives import Objectives
-from processors.slo.promise import IndicatorKey, Promise, PromiseKey
+from processors.slo.promise import Promise, PromiseKey, canonical
 from processors.slo.rows import breach_row, definition_rows, read_standings, status_row
-from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
-from processors.slo.sums import IndicatorSums, read_coverage, read_slices, read_sums
-from processors.slo.windows import Bounds, last
+from processors.slo.status import PromiseStatus, SliceCounts
+from processors.slo.windows import Bounds
 
 log = logging.getLogger("andon")
 
-COVERAGE_EVERY = timedelta(seconds=30)
 STATUS_EVERY = timedelta(seconds=30)
-MOVING_COLUMNS = frozenset({"At", "WindowStart", "WindowEnd", "Coverage"})
-LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
-UNHEARD = IndicatorSums()
-Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
+MOVING_COLUMNS = frozenset({"At", "WindowStart", "WindowEnd", "Coverage", "Unseen", "Lower", "Upper", "ExhaustedInS"})
 
 
 def evaluator(assembly: Assembly) -> "Evaluator":
@@ -77,7 +73,8 @@ class Evaluator:
         self._clock = clock
         self._settings = settings
         self._defined = False
-        self._coverage: tuple[datetime, dict[PromiseKey, Fraction]] | None = None
+        self._surveyor = Surveyor(objectives.promises, query, settings.live_s)
+        self._books = Books(objectives, query, write)
         self._told: dict[PromiseKey, dict[str, Any]] = {}
         self._failing = False
         self.looked: Look | None = None
@@ -125,9 +122,11 @@ class Evaluator:
         self._define(now)
         incidents, standings = read_incidents(self._query), read_standings(self._query)
         statuses = self._statuses(now, incidents)
+        self._write_slices()
         signals = [self._settle(status, standings.get(status.promise.key, Standing()), now) for status in statuses]
         self._settle_incidents(signals, incidents, now)
         self._tell(signals, now)
+        self._books.close_due(now)
         ended_s = time.monotonic()
         self.looked = Look(ended_s=ended_s, duration_s=ended_s - began_s, promises=len(signals))
 
@@ -141,34 +140,24 @@ class Evaluator:
 
     def _statuses(self, now: datetime, incidents: Mapping[str, Incident]) -> list[PromiseStatus]:
         """Every promise as it is measured now."""
-        promises = self._objectives.promises
-        keys = list(dict.fromkeys(promise.indicator for promise in promises))
-        slices = read_slices(self._query, keys, self._settings.live_s, now)
-        windows = {promise.key: self._windows(promise, now, incidents, slices) for promise in promises}
-        wanted: dict[IndicatorKey, set[Bounds]] = {}
-        for promise in promises:
-            wanted.setdefault(promise.indicator, set()).update(windows[promise.key].values())
-        sums = read_sums(self._query, wanted, now)
-        return [
-            status_of(
-                promise,
-                now,
-                windows[promise.key],
-                sums.get(promise.indicator, UNHEARD),
-                slices.get(promise.indicator, ()),
-            )
-            for promise in promises
-        ]
+        ongoing = {service: one for service, one in incidents.items() if one.state is not State.RESOLVED}
 
-    def _windows(
-        self, promise: Promise, now: datetime, incidents: Mapping[str, Incident], slices: Slices
-    ) -> dict[str, Bounds]:
-        """The windows that a promise's status is made of, by name."""
-        windows = needed(promise, now) | {LIVE: last(self._settings.live_s, now)}
-        incident = incidents.get(promise.service)
-        if incident and incident.state is not State.RESOLVED:
-            windows[LASTED] = span(incident, slices.get(promise.indicator, ()), promise.target, now)
-        return windows
+        def lasted(promise: Promise, slices: tuple[SliceCounts, ...]) -> Bounds | None:
+            incident = ongoing.get(promise.service)
+            return span(incident, slices, promise.bar, now) if incident else None
+
+        return self._surveyor.look(now, lambda promise: promise.service in ongoing, lasted)
+
+    def _write_slices(self) -> None:
+        """Write down the slices of time that are judged anew."""
+        try:
+            for promise, rows in self._surveyor.news():
+                columns = ("Slice", "Revision", "State", "Good", "Valid")
+                said = canonical([*promise.key, *([str(row[name]) for name in columns] for row in rows)])
+                self._write(SLICE_STATES.name, rows, token=hashlib.sha256(said.encode()).hexdigest())
+        except AndonError:
+            self._surveyor.forget()
+            raise
 
     def _settle(self, status: PromiseStatus, standing: Standing, now: datetime) -> Signal:
         """Bring a promise's standing up to date."""
@@ -202,13 +191,7 @@ class Evaluator:
 
     def _tell(self, signals: Sequence[Signal], now: datetime) -> None:
         """Write down what is known of each promise, where it differs from what was told or that is old."""
-        coverage = self._coverages(signals, now)
-        rows = {
-            signal.status.promise.key: status_row(
-                signal.status, signal.standing, coverage.get(signal.status.promise.key, Fraction(0))
-            )
-            for signal in signals
-        }
+        rows = {signal.status.promise.key: status_row(signal.status, signal.standing) for signal in signals}
         news = {key: row for key, row in rows.items() if self._is_news(self._told.get(key), row)}
         if news:
             self._write(SLO_STATUS.name, list(news.values()), token=f"{now.isoformat()} {' '.join(map(str, news))}")
@@ -218,49 +201,6 @@ class Evaluator:
         if told is None or row["At"] - told["At"] >= STATUS_EVERY:
             return True
         return any(row[column] != told[column] for column in row if column not in MOVING_COLUMNS)
-
-    def _coverages(self, signals: Iterable[Signal], now: datetime) -> dict[PromiseKey, Fraction]:
-        """How much of each promise's window was measured; it moves slowly, so it is read now and then."""
-        if self._coverage is None or now - self._coverage[0] >= COVERAGE_EVERY:
-            windows = {signal.status.promise.key: signal.status.window.bounds for signal in signals}
-            shares = read_coverage(self._query, set(windows.values()), now)
-            self._coverage = now, {key: shares[bounds] for key, bounds in windows.items()}
-        return self._coverage[1]
-
-
-def status_of(
-    promise: Promise,
-    now: datetime,
-    windows: Mapping[str, Bounds],
-    sums: IndicatorSums,
-    slices: tuple[SliceCounts, ...],
-) -> PromiseStatus:
-    """A promise's status from what was counted."""
-    measured = {
-        name: Measured(name=name, bounds=bounds, counts=sums.windows.get(bounds, NOTHING))
-        for name, bounds in windows.items()
-    }
-    own = measured[""]
-    return PromiseStatus(
-        promise=promise,
-        at=now,
-        window=replace(own, name=promise.window.name(own.start)),
-        pairs=tuple(
-            PairStatus(
-                pair=pair,
-                target=promise.target,
-                minimum_bad=promise.burn.minimum_bad,
-                long=measured[str(pair.long)],
-                short=measured[str(pair.short)],
-            )
-            for pair in promise.burn.pairs
-        ),
-        live=measured[LIVE],
-        slices=slices,
-        lasted=measured[LASTED].counts if LASTED in measured else NOTHING,
-        trace_ids=sums.trace_ids,
-        last_event_at=min(sums.newest_end, now) if sums.newest_end else None,
-    )
 
 
 def _to_ms(moment: datetime) -> datetime:

@@ -11,6 +11,7 @@ wait for each other.
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -46,10 +47,10 @@ STUCK_TIMEOUTS = 4  # as often as an insert may take before it is given up: then
 class LedgerWriter:
     """The thread that tells ClickHouse who listened, and what came of what arrived."""
 
-    def __init__(self, ledger: Ledger, write: Write, lane: Lane, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, write: Write, lanes: Mapping[str, Lane], clock: Clock) -> None:
         self._ledger = ledger
         self._write = write
-        self._lane = lane
+        self._lanes = lanes
         self._clock = clock
         self._background = Background("ledger", self._run)
 
@@ -68,11 +69,16 @@ class LedgerWriter:
     def _flush(self, *, last: bool = False) -> None:
         """Write the slices that are over; what ClickHouse does not take now comes again."""
         try:
-            while batch := self._ledger.take(self._clock.now_ns(), self._lane.spool.worker, last=last):
+            worker = self._lanes[TRACES.name].spool.worker
+            while batch := self._ledger.take(self._clock.now_ns(), worker, waiting_ns=self._waiting_ns(), last=last):
                 self._write(RECEIVER_LEDGER.name, batch.rows, token=batch.token)
                 self._ledger.written(batch)
         except AndonError as error:
             log.debug("the ledger waits: %s", error)
+
+    def _waiting_ns(self) -> dict[str, int]:
+        """How old the oldest item of each signal is that is not stored yet."""
+        return {name: round(lane.spool.stats().oldest_age_s * NS_PER_S) for name, lane in self._lanes.items()}
 
 
 class Ingest:
@@ -93,7 +99,7 @@ class Ingest:
         self._stored = StoredData(config.processors, self._indicators, max_services)
         self._lanes = {signal.name: self._lane(signal) for signal in SIGNALS}
         write = self._clickhouse.watch(self._client.write)
-        self._ledger_writer = LedgerWriter(self._ledger, write, self._lanes[TRACES.name], clock)
+        self._ledger_writer = LedgerWriter(self._ledger, write, self._lanes, clock)
         spools = {name: lane.spool for name, lane in self._lanes.items()}
         self._admission = Admission(config.receivers.otlp, spools, self._ledger, clock)
         self.grpc = GrpcReceiver(config.receivers.otlp, self._admission)

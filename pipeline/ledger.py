@@ -130,15 +130,18 @@ class Ledger:
             for signal in self._state.listening:
                 self._credit(signal, now_ns)
 
-    def take(self, now_ns: int, worker: str, *, last: bool = False) -> LedgerBatch | None:
+    def take(
+        self, now_ns: int, worker: str, *, waiting_ns: Mapping[str, int] | None = None, last: bool = False
+    ) -> LedgerBatch | None:
         """The rows of all slices that are over at `now_ns`, or with `last` of all there are; None if there are none.
 
-        The same batch comes again until `written` is told of it.
+        `waiting_ns` is how old the oldest item is that is not stored yet, by signal. The same batch comes again until
+        `written` is told of it.
         """
         self.beat(now_ns)
         with self._lock:
             if self._state.pending is None:
-                self._state.pending = self._batch(now_ns, worker, last=last)
+                self._state.pending = self._batch(now_ns, worker, waiting_ns or {}, last=last)
             return self._state.pending
 
     def written(self, batch: LedgerBatch) -> None:
@@ -147,9 +150,11 @@ class Ledger:
             if self._state.pending == batch:
                 self._state.pending = None
 
-    def _batch(self, now_ns: int, worker: str, *, last: bool) -> LedgerBatch | None:
+    def _batch(self, now_ns: int, worker: str, waiting_ns: Mapping[str, int], *, last: bool) -> LedgerBatch | None:
         over = [key for key in sorted(self._state.slices) if last or key[0] + SLICE_NS <= now_ns]
-        rows = tuple(_row(worker, *key, self._state.slices.pop(key)) for key in over)
+        rows = tuple(
+            _row(worker, *key, self._state.slices.pop(key), now_ns - waiting_ns.get(key[1], 0)) for key in over
+        )
         return LedgerBatch(token=f"ledger-{worker}-{self._name}-{next(self._numbers)}", rows=rows) if rows else None
 
     def _credit(self, signal: str, now_ns: int) -> None:
@@ -182,7 +187,7 @@ def _slice_start(time_ns: int) -> int:
     return time_ns - time_ns % SLICE_NS
 
 
-def _row(worker: str, slice_ns: int, signal: str, tally: _Tally) -> Row:
+def _row(worker: str, slice_ns: int, signal: str, tally: _Tally, stored_until_ns: int) -> Row:
     return {
         "Worker": worker,
         "Signal": signal,
@@ -191,4 +196,5 @@ def _row(worker: str, slice_ns: int, signal: str, tally: _Tally) -> Row:
         "Accepted": tally.accepted,
         "Refused": tally.refused,
         "Shed": tally.shed,
+        "StoredUntil": to_datetime(stored_until_ns),
     }

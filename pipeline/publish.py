@@ -10,8 +10,8 @@ from typing import Any
 from pipeline.assembly import Assembly
 from pipeline.clock import SystemClock
 from processors.sli.sql import recount as recount_sql
+from processors.slo.indicators import Sli
 from processors.slo.objectives import to_indicator
-from processors.slo.openslo import Sli
 from statuspage.app import StatusPage
 
 

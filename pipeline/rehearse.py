@@ -6,6 +6,7 @@ ClickHouse to the evaluator, in a store of its own and on a clock that is turned
 same folder always gives the same answer.
 """
 
+import json
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -22,13 +23,14 @@ from pydantic import BeforeValidator, Field, SecretStr
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedClickHouse, EmbeddedSettings
 from exporters.clickhouse.migrate import migrate
+from exporters.clickhouse.tables import RECEIVER_LEDGER
 from pipeline.assembly import Assembly
 from pipeline.clock import NS_PER_S, FakeClock, to_ns
 from pipeline.config import Config, DurationNs, load, section, written
 from pipeline.evaluate import Evaluator
 from pipeline.lane import ChunkProcessor
 from pipeline.passage import unwatched
-from processors.sli.slices import SLICE_NS, SliceCounter
+from processors.sli.slices import SLICE_NS, SLICE_S, SliceCounter
 from processors.slo.documents import load_objectives
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
@@ -36,7 +38,26 @@ from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
 TIMELINE = "timeline.yaml"
-STEP_NS = SLICE_NS
+WORKER = "rehearsal"
+CHANGES_SQL = """
+    SELECT * FROM
+    (
+        SELECT At, 'breach' AS kind, Since AS since, Event AS detail,
+            toJSONString(map('promise', Promise, 'event', Event, 'state', State)) AS facts
+        FROM breaches
+        UNION ALL
+        SELECT At, 'incident', StartedAt, Service,
+            toJSONString(map('incident', toString(Service), 'state', toString(State), 'impact', toString(Impact)))
+        FROM incidents
+        UNION ALL
+        SELECT ClosedAt, 'period', PeriodStart, Promise,
+            toJSONString(map('closed', Promise, 'period', Period, 'verdict', toString(Verdict),
+                'good', Good, 'eligible', Eligible, 'coverage', toString(round(Coverage, 6)),
+                'downtime_s', toString(DowntimeS), 'credit', toString(CreditShare),
+                'broken_at', JSONExtractString(Record, 'broken_at')))
+        FROM period_results
+    )
+    ORDER BY At, kind, facts"""
 
 
 def parse_share(value: object) -> Fraction:
@@ -84,12 +105,31 @@ class Traffic(Config):
     attributes: dict[str, str] = section()
 
 
+class Deaf(Config):
+    """A time in which nobody listens: what is sent then is lost, and the ledger says so."""
+
+    from_: DurationNs = Field(alias="from")
+    to: DurationNs
+
+
 class Timeline(Config):
-    """What is rehearsed."""
+    """What is rehearsed. Before `start` receivers listened for `heard_for`, and nothing came."""
 
     start: Annotated[datetime, BeforeValidator(parse_moment)]
     duration: DurationNs
+    step: DurationNs = written("10s")
+    heard_for: DurationNs = written("35d")
     traffic: list[Traffic]
+    deaf: tuple[Deaf, ...] = Field((), strict=False)
+    restarts: tuple[DurationNs, ...] = Field((), strict=False)
+
+    def restarts_in(self, start_ns: int, end_ns: int) -> bool:
+        """Whether the evaluator is started again in a step."""
+        return any(start_ns < one <= end_ns for one in self.restarts)
+
+    def hears(self, elapsed_ns: int) -> bool:
+        """Whether anybody listens in the step that ends so long after the start."""
+        return not any(one.from_ < elapsed_ns <= one.to for one in self.deaf)
 
 
 class Rehearsal:
@@ -109,39 +149,46 @@ class Rehearsal:
             client=client,
             telemetry=unwatched(self._clock),
         )
-        self._evaluator = Evaluator(objectives, client.query, client.write, self._clock, assembly.config.evaluate)
+        self._settings = assembly.config.evaluate
+        self._objectives = objectives
+        self._evaluator = self._started()
+
+    def _started(self) -> Evaluator:
+        """An evaluator that knows nothing but what is stored."""
+        client = self._client
+        return Evaluator(self._objectives, client.query, client.write, self._clock, self._settings)
 
     def play(self) -> list[dict[str, Any]]:
         """Every change, in the order of time."""
-        start_ns, length_ns = to_ns(self._timeline.start), self._timeline.duration
-        for now_ns in range(start_ns + STEP_NS, start_ns + length_ns + 1, STEP_NS):
-            self._clock.advance(STEP_NS / NS_PER_S)
-            message = request(self._timeline, start_ns, now_ns)
-            if message.resource_spans:
-                self._ingest.store(str(now_ns), now_ns, message.SerializeToString())
+        timeline = self._timeline
+        start_ns, step_ns = to_ns(timeline.start), timeline.step
+        self._listened(start_ns - timeline.heard_for, start_ns)
+        for now_ns in range(start_ns + step_ns, start_ns + timeline.duration + 1, step_ns):
+            self._clock.advance(step_ns / NS_PER_S)
+            if timeline.hears(now_ns - start_ns):
+                self._listened(now_ns - step_ns, now_ns)
+                message = request(timeline, start_ns, now_ns)
+                if message.resource_spans:
+                    self._ingest.store(str(now_ns), now_ns, message.SerializeToString())
+            if timeline.restarts_in(now_ns - step_ns - start_ns, now_ns - start_ns):
+                self._evaluator = self._started()
             self._evaluator.tick()
         return [*self._changes()]
 
-    def _changes(self) -> Iterator[dict[str, Any]]:
-        rows = self._client.query(
-            """
-            SELECT * FROM
-            (
-                SELECT At, 0 AS kind, Promise AS subject, Event AS event, State AS state, Since AS since, '' AS impact
-                FROM breaches
-                UNION ALL
-                SELECT At, 1 AS kind, Service, '' AS event, State, StartedAt, Impact
-                FROM incidents
-            )
-            ORDER BY At, kind, subject, event
-            """
+    def _listened(self, start_ns: int, end_ns: int) -> None:
+        """Say in the ledger that somebody listened."""
+        slices = (end_ns - start_ns) // SLICE_NS
+        self._client.command(
+            f"INSERT INTO {RECEIVER_LEDGER.name} (Worker, Signal, Slice, ListeningMs, StoredUntil) "  # noqa: S608
+            f"SELECT '{WORKER}', '{TRACES.name}', toDateTime({start_ns // NS_PER_S} + {SLICE_S} * number, 'UTC'), "
+            f"{1_000 * SLICE_S}, toDateTime({end_ns // NS_PER_S}, 'UTC') FROM numbers({slices})"
         )
-        for row in rows.to_pylist():
-            at, since = (self._offset(row[name]) for name in ("At", "since"))
-            if row["kind"]:
-                facts = {"incident": row["subject"], "state": row["state"], "impact": row["impact"], "started": since}
-            else:
-                facts = {"promise": row["subject"], "event": row["event"], "state": row["state"]}
+
+    def _changes(self) -> Iterator[dict[str, Any]]:
+        for row in self._client.query(CHANGES_SQL).to_pylist():
+            at, facts = self._offset(row["At"]), json.loads(row["facts"])
+            if row["kind"] == "incident":
+                facts["started"] = self._offset(row["since"])
             yield {"at": at, **facts}
 
     def _offset(self, moment: datetime) -> str:
@@ -177,7 +224,7 @@ def request(timeline: Timeline, start_ns: int, now_ns: int) -> ExportTraceServic
     for stream in timeline.traffic:
         first_ns = start_ns + stream.from_ + stream.late
         last_ns = start_ns + (timeline.duration if stream.to is None else stream.to) + stream.late
-        begin = events_until(stream, max(now_ns - STEP_NS, first_ns) - first_ns)
+        begin = events_until(stream, max(now_ns - timeline.step, first_ns) - first_ns)
         end = events_until(stream, min(now_ns, last_ns) - first_ns)
         if end > begin:
             resource_spans = message.resource_spans.add()

@@ -4,12 +4,16 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from fixtures.browser import browser
 from fixtures.engine import clickhouse
 from fixtures.store import store
 
 __all__ = ["browser", "clickhouse", "store"]
+
+settings.register_profile("andon", deadline=None)  # how long a thing takes is for benchmarks to say
+settings.load_profile("andon")
 
 
 @pytest.fixture(autouse=True)

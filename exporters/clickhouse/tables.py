@@ -176,7 +176,64 @@ SLI_SLICES = Table(
         "Late": "SimpleAggregateFunction(sum, UInt64)",
         "BadTraceIds": "SimpleAggregateFunction(groupUniqArrayArray(5), Array(String))",
         "ReceivedAt": "SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
+        "GoodExtra": "SimpleAggregateFunction(sum, UInt64)",
+        "ValidExtra": "SimpleAggregateFunction(sum, UInt64)",
+        "Squares": "SimpleAggregateFunction(sum, UInt64)",
+        "Weighted": "SimpleAggregateFunction(sum, UInt64)",
     },
+)
+
+# Data points that mean nothing without the one before them, as they came; `sli_derived` is what was made of them.
+SLI_POINTS = Table(
+    "sli_points",
+    {
+        "Indicator": "LowCardinality(String)",
+        "Generation": "LowCardinality(String)",
+        "Group": "String",
+        "Side": "LowCardinality(String)",
+        "Series": "UInt64",
+        "StartTimeUnix": "DateTime64(9)",
+        "TimeUnix": "DateTime64(9)",
+        "Temporality": "UInt8",
+        "Value": "Float64",
+        "ReceivedAt": "DateTime64(3, 'UTC')",
+    },
+)
+
+SLI_DERIVED = Table(
+    "sli_derived",
+    {
+        "Batch": "UInt64",
+        "Previous": "UInt64",
+        "Indicator": "LowCardinality(String)",
+        "Generation": "LowCardinality(String)",
+        "Group": "String",
+        "Slice": "DateTime('UTC')",
+        "Good": "UInt64",
+        "Valid": "UInt64",
+        "GoodAdded": "UInt64",
+        "ValidAdded": "UInt64",
+        "LateAdded": "UInt64",
+    },
+)
+
+_SUMS = dict.fromkeys(("Good", "Valid", "GoodExtra", "ValidExtra"), "SimpleAggregateFunction(sum, UInt64)")
+_INDICATOR = {"Indicator": "LowCardinality(String)", "Generation": "LowCardinality(String)"}
+
+# The same by the minute and by the hour, groups summed; views fill them.
+SLI_MINUTES = Table(
+    "sli_minutes",
+    {
+        **_INDICATOR,
+        "Minute": "DateTime('UTC')",
+        **_SUMS,
+        "Newest": "SimpleAggregateFunction(max, DateTime('UTC'))",
+        "StoredAt": "SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
+    },
+)
+SLI_HOURS = Table(
+    "sli_hours",
+    {**_INDICATOR, "Hour": "DateTime('UTC')", **_SUMS, "Newest": "SimpleAggregateFunction(max, DateTime('UTC'))"},
 )
 
 # The proof that silence was silence: who listened when, and what came of what arrived.
@@ -190,6 +247,7 @@ RECEIVER_LEDGER = Table(
         "Accepted": "SimpleAggregateFunction(sum, UInt64)",
         "Refused": "SimpleAggregateFunction(sum, UInt64)",
         "Shed": "SimpleAggregateFunction(sum, UInt64)",
+        "StoredUntil": "SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
     },
 )
 
@@ -235,6 +293,62 @@ SLO_STATUS = Table(
         "Windows.Good": "Array(UInt64)",
         "Windows.Valid": "Array(UInt64)",
         "Windows.BurnRate": "Array(Float64)",
+        "Unseen": "Float64",
+        "Lower": "Nullable(Float64)",
+        "Upper": "Nullable(Float64)",
+        "ExhaustedInS": "Nullable(Float64)",
+    },
+)
+
+# What became of each slice of time that a law counts, with every revision.
+SLICE_STATES = Table(
+    "slice_states",
+    {
+        "Kind": "LowCardinality(String)",
+        "Promise": "String",
+        "Generation": "LowCardinality(String)",
+        "Slice": "DateTime('UTC')",
+        "Revision": "UInt32",
+        "At": "DateTime64(3, 'UTC')",
+        "Seconds": "UInt32",
+        "State": STATE,
+        "Good": "UInt64",
+        "Valid": "UInt64",
+        "HeardMs": "UInt64",
+    },
+)
+
+# Closed periods; a correction is another revision.
+PERIOD_RESULTS = Table(
+    "period_results",
+    {
+        "Kind": "LowCardinality(String)",
+        "Promise": "String",
+        "Generation": "LowCardinality(String)",
+        "Agreement": "String",
+        "Service": "LowCardinality(String)",
+        "Period": "String",
+        "PeriodStart": "DateTime64(3, 'UTC')",
+        "PeriodEnd": "DateTime64(3, 'UTC')",
+        "Revision": "UInt32",
+        "ClosedAt": "DateTime64(3, 'UTC')",
+        "Law": "LowCardinality(String)",
+        "Target": "Decimal(18, 12)",
+        "Good": "String",
+        "Eligible": "String",
+        "Delivered": "Nullable(Float64)",
+        "Lower": "Nullable(Float64)",
+        "Upper": "Nullable(Float64)",
+        "Coverage": "Float64",
+        "Verdict": STATE,
+        "DowntimeS": "UInt64",
+        "CreditShare": "Decimal(18, 12)",
+        "Record": "String",
+        "InputsHash": "String",
+        "PreviousHash": "String",
+        "Hash": "String",
+        "Author": "String",
+        "Reason": "String",
     },
 )
 
@@ -309,9 +423,15 @@ TABLES = (
     OTEL_METRICS_EXP_HISTOGRAM,
     OTEL_METRICS_SUMMARY,
     SLI_SLICES,
+    SLI_POINTS,
+    SLI_DERIVED,
+    SLI_MINUTES,
+    SLI_HOURS,
     RECEIVER_LEDGER,
     DEFINITIONS,
     SLO_STATUS,
+    SLICE_STATES,
+    PERIOD_RESULTS,
     BREACHES,
     INCIDENTS,
     INCIDENT_UPDATES,

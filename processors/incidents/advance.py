@@ -154,7 +154,7 @@ def _relapsed(scene: Scene) -> str:
 def _ended(scene: Scene) -> str:
     assert scene.incident is not None
     worst = _suffered_most(scene)
-    start, end = span(scene.incident, worst.status.slices, worst.status.promise.target, scene.now)
+    start, end = span(scene.incident, worst.status.slices, worst.status.promise.bar, scene.now)
     share = words.happened(worst.status.lasted.bad_share, "requests", slow=worst.slow)
     return f"Resolved after {words.spoken(end - start)}; {share} while it lasted."
 

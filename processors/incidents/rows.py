@@ -55,8 +55,8 @@ def incident_row(incident: Incident) -> dict[str, Any]:
         "DetectedAt": incident.detected_at,
         "ResolvedAt": incident.resolved_at,
         "Promises": list(incident.promises),
-        "Good": incident.counts.good,
-        "Valid": incident.counts.valid,
+        "Good": round(incident.counts.good),
+        "Valid": round(incident.counts.valid),
     }
 
 

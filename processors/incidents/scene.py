@@ -58,7 +58,7 @@ class Signal:
     @property
     def verdict(self) -> Verdict:
         promise = self.status.promise
-        return verdict(self.status.live.counts, promise.target, promise.burn.minimum_bad)
+        return verdict(self.status.live.counts, promise.bar, promise.burn.minimum_bad)
 
     @property
     def alarming(self) -> bool:

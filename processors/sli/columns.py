@@ -1,10 +1,11 @@
-"""A record batch seen as fields that conditions can be asked of.
+"""Record batches of spans, log records and data points, seen as fields that conditions can be asked of.
 
 In: a `RecordBatch` with the columns of its table. Out: boolean masks, one entry a record. A condition is asked once
 per distinct value, never per record: text comes dictionary-encoded, attributes are encoded here, for the keys asked
 for.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,14 +14,22 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from processors.sli.selector import Condition, Scalar
+from processors.sli.selector import SEVERITIES, Condition, Scalar, matches
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = npt.NDArray[np.int32]
-INTRINSIC_COLUMNS = {"name": "SpanName", "kind": "SpanKind", "status": "StatusCode"}
+Ints: TypeAlias = npt.NDArray[np.int64]
+SCOPE = {"scope.name": "ScopeName", "scope.version": "ScopeVersion"}
+SERVICE = {"resource.service.name": "ServiceName"}
 LOWER_CASE = frozenset({"kind", "status"})
-MAPS = {"span.": "SpanAttributes", "resource.": "ResourceAttributes"}
+# Where a column cannot be null, empty text is absence
+OPTIONAL = frozenset({*SCOPE, *SERVICE, "event_name", "unit"})
+NUMBERS_PER_SEVERITY = 4
+NO_RECORDED_VALUE = 1  # metrics.proto: DataPointFlags
+# As attributes are stored: JSON's spelling. What is spelled otherwise is no number, neither here nor in SQL.
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +46,22 @@ class Words:
         answers = np.fromiter((*map(test, self.values), test(None)), np.bool_, len(self.values) + 1)
         return answers[self.codes]
 
+    def asked(self, condition: Condition) -> Mask:
+        """Where the condition holds."""
+        mask = self.mask(asks(condition))
+        if condition.regex is None or not self.values:
+            return mask
+        hits = matches(pa.array(self.values, pa.string()), condition.regex).to_numpy(zero_copy_only=False)
+        return np.asarray(mask & np.append(hits, np.False_)[self.codes], np.bool_)
+
 
 class Columns:
     """One batch of records; what was encoded or asked once is kept for the next who asks."""
 
-    intrinsics: ClassVar[Mapping[str, str]]  # columns of text, by field
+    texts: ClassVar[Mapping[str, str]]  # columns, by field
     maps: ClassVar[Mapping[str, str]]  # columns of attributes, by prefix of field
+    numbers: ClassVar[Mapping[str, str]] = {}  # columns of numbers, by field
+    time: ClassVar[str]  # the column of when it happened
 
     def __init__(self, record: pa.RecordBatch) -> None:
         self.record = record
@@ -53,23 +72,38 @@ class Columns:
     def __len__(self) -> int:
         return int(self.record.num_rows)
 
+    @property
+    def event_ns(self) -> Ints:
+        """When each record happened, in nanoseconds since the epoch."""
+        return np.asarray(self.record.column(self.time).cast(pa.int64()).to_numpy(), np.int64)
+
+    def ask(self, field: str, condition: Condition) -> Mask:
+        """Where the condition holds."""
+        if field in self.numbers:
+            column = self.record.column(self.numbers[field])
+            return np.asarray(within(condition, column.to_numpy(zero_copy_only=False)), np.bool_)
+        return self.words(field).asked(condition)
+
     def words(self, field: str) -> Words:
         """The field as text, as it is stored."""
         if field not in self._words:
-            self._words[field] = self._encode(field)
+            words = self._encode(field)
+            self._words[field] = _empty_is_absent(words) if field in OPTIONAL else words
         return self._words[field]
 
+    def trace_ids(self, rows: Ints) -> list[str]:
+        """The traces that some rows belong to."""
+        taken = self.record.column("TraceId").take(pa.array(rows)).to_pylist()
+        return [trace_id for trace_id in taken if trace_id]
+
     def _encode(self, field: str) -> Words:
-        if field in self.intrinsics:
-            return self._dictionary(self.intrinsics[field])
-        if field == "resource.service.name":
-            return _empty_is_absent(self._dictionary("ServiceName"))
+        if column := {**self.texts, **SCOPE, **SERVICE}.get(field):
+            return self._dictionary(column)
         prefix = next(prefix for prefix in self.maps if field.startswith(prefix))
         return self._map(self.maps[prefix]).words(field.removeprefix(prefix), len(self))
 
     def _dictionary(self, column: str) -> Words:
-        array = self.record.column(column)
-        encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+        encoded = _encoded(self.record.column(column))
         return Words(encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist())
 
     def _map(self, column: str) -> "_Map":
@@ -81,8 +115,9 @@ class Columns:
 class SpanColumns(Columns):
     """One batch of spans."""
 
-    intrinsics = INTRINSIC_COLUMNS
-    maps = MAPS
+    texts = {"name": "SpanName", "kind": "SpanKind", "status": "StatusCode"}  # noqa: RUF012 - a ClassVar of the base
+    maps = {"span.": "SpanAttributes", "resource.": "ResourceAttributes"}  # noqa: RUF012
+    numbers = {"duration": "Duration"}  # noqa: RUF012
 
     def _encode(self, field: str) -> Words:
         """Kind and status in lower case, as selectors spell them."""
@@ -90,19 +125,53 @@ class SpanColumns(Columns):
         return Words(words.codes, [value.lower() for value in words.values]) if field in LOWER_CASE else words
 
     @cached_property
-    def duration_ns(self) -> npt.NDArray[np.uint64]:
-        return np.asarray(self.record.column("Duration").to_numpy(), np.uint64)
-
-    @cached_property
-    def end_ns(self) -> npt.NDArray[np.int64]:
-        """When each span ended: its event time, in nanoseconds since the epoch."""
+    def end_ns(self) -> Ints:
+        """When each span ended: its event time."""
         start = self.record.column("Timestamp").cast(pa.int64()).to_numpy()
-        return np.asarray(start, np.int64) + self.duration_ns.astype(np.int64)
+        duration = np.asarray(self.record.column("Duration").to_numpy(), np.uint64)
+        return np.asarray(start, np.int64) + duration.astype(np.int64)
 
-    def trace_ids(self, rows: npt.NDArray[np.int64]) -> list[str]:
-        """The trace ids of some rows."""
-        taken: list[str] = self.record.column("TraceId").take(pa.array(rows)).to_pylist()
-        return taken
+    @property
+    def event_ns(self) -> Ints:
+        return self.end_ns
+
+
+class LogColumns(Columns):
+    """One batch of log records."""
+
+    texts = {"event_name": "EventName"}  # noqa: RUF012
+    maps = {"log.": "LogAttributes", "resource.": "ResourceAttributes"}  # noqa: RUF012
+    time = "Timestamp"
+
+    def ask(self, field: str, condition: Condition) -> Mask:
+        """Bodies are asked as they lie: nearly each is another, so a word for each would be an object for each."""
+        return _body(self.record.column("Body"), condition) if field == "body" else super().ask(field, condition)
+
+    def _encode(self, field: str) -> Words:
+        if field != "severity":
+            return super()._encode(field)
+        numbers = self.record.column("SeverityNumber").cast(pa.int64()).to_numpy()
+        ranges = (np.clip(numbers, 0, None) + NUMBERS_PER_SEVERITY - 1) // NUMBERS_PER_SEVERITY
+        return Words(np.minimum(ranges, len(SEVERITIES) - 1).astype(np.int32), list(SEVERITIES))
+
+
+class MetricColumns(Columns):
+    """One batch of data points of one kind; those of gauges and sums have a `value`."""
+
+    texts = {"name": "MetricName", "unit": "MetricUnit"}  # noqa: RUF012
+    maps = {"point.": "Attributes", "resource.": "ResourceAttributes"}  # noqa: RUF012
+    numbers = {"value": "Value"}  # noqa: RUF012
+    time = "TimeUnix"
+
+    @property
+    def recorded(self) -> Mask:
+        """Which points have a value at all."""
+        flags = np.asarray(self.record.column("Flags").to_numpy(), np.int64)
+        return np.asarray(flags & NO_RECORDED_VALUE == 0, np.bool_)
+
+    def trace_ids(self, rows: Ints) -> list[str]:
+        """A point stands for many requests, and names none."""
+        return []
 
 
 class _Map:
@@ -113,6 +182,7 @@ class _Map:
         self._first = int(offsets[0])
         self._offsets = offsets - self._first
         keys = array.keys.slice(self._first, int(self._offsets[-1]))
+        keys = _encoded(keys)
         self._codes = keys.indices.to_numpy(zero_copy_only=False)
         self._owners = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(self._offsets))
         self._keys = {key: code for code, key in enumerate(keys.dictionary.to_pylist())}
@@ -128,6 +198,28 @@ class _Map:
         # Of several assignments to one place the last one stays: so from the last to the first.
         codes[self._owners[places[::-1]]] = encoded.indices.to_numpy()[::-1]
         return Words(codes, encoded.dictionary.to_pylist())
+
+
+def _encoded(array: pa.Array) -> pa.DictionaryArray:
+    return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+
+
+def _body(texts: pa.StringArray, condition: Condition) -> Mask:
+    mask = np.ones(len(texts), np.bool_)
+    tests: list[pa.BooleanArray] = []
+    if condition.eq is not None:
+        tests.append(pc.equal(texts, stored(condition.eq)))
+    if condition.in_ is not None:
+        tests.append(pc.is_in(texts, pa.array(map(stored, condition.in_), pa.string())))
+    if condition.not_in is not None:
+        tests.append(pc.invert(pc.is_in(texts, pa.array(map(stored, condition.not_in), pa.string()))))
+    if condition.prefix is not None:
+        tests.append(pc.starts_with(texts, condition.prefix))
+    if condition.regex is not None:
+        tests.append(matches(texts, condition.regex))
+    for test in tests:
+        mask &= test.to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _empty_is_absent(words: Words) -> Words:
@@ -169,11 +261,7 @@ def asks(condition: Condition) -> Callable[[str | None], bool]:
 def _in_order(condition: Condition, value: str) -> bool:
     if condition.gt is condition.gte is condition.lt is condition.lte is None:
         return True
-    try:
-        number = float(value)
-    except ValueError:
-        return False
-    return bool(within(condition, np.float64(number)))
+    return NUMBER.fullmatch(value) is not None and bool(within(condition, np.float64(value)))
 
 
 def within(condition: Condition, numbers: npt.NDArray[np.generic] | np.generic) -> npt.NDArray[np.bool_] | np.bool_:

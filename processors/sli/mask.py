@@ -1,30 +1,54 @@
-"""Selectors as boolean masks over a batch of spans."""
+"""Selectors as boolean masks over a batch of records."""
+
+from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 
-from processors.sli.columns import Mask, SpanColumns, asks, within
+from processors.sli.columns import Columns, Mask, SpanColumns, asks
 from processors.sli.indicator import Indicator
 from processors.sli.outcome import failures
-from processors.sli.selector import Condition, SpanConditions
+from processors.sli.selector import ALL, NOT, Condition, Where
 
 FAILURE = Condition(eq="failure")
 
 
-def selected(selector: SpanConditions, columns: SpanColumns) -> Mask:
-    """Which spans satisfy every condition of `selector`."""
+class Selects(Protocol):
+    """Whatever has a `where`."""
+
+    @property
+    def where(self) -> Where: ...
+
+
+def selected(selector: Selects, columns: Columns) -> Mask:
+    """Which records satisfy every clause of `selector`."""
+    return where_mask(selector.where, columns)
+
+
+def where_mask(where: Where, columns: Columns) -> Mask:
+    """Which records satisfy every clause."""
     mask = np.ones(len(columns), np.bool_)
-    for field, condition in selector.where.items():
-        mask &= _holds(field, condition, columns)
+    for key, clause in where.items():
+        if isinstance(clause, Condition):
+            mask &= _holds(key, clause, columns)
+        elif isinstance(clause, tuple):
+            mask &= _combined(key, (where_mask(one, columns) for one in clause))
+        else:
+            assert key == NOT
+            mask &= ~where_mask(clause, columns)
     return mask
 
 
-def good_and_valid(indicator: Indicator, columns: SpanColumns) -> tuple[Mask, Mask]:
-    """Which spans are good, and which are valid: the first always among the second."""
+def _combined(key: str, masks: Iterable[Mask]) -> Mask:
+    combine = np.logical_and if key == ALL else np.logical_or
+    return np.asarray(combine.reduce(list(masks)), np.bool_)
+
+
+def good_and_valid(indicator: Indicator, columns: Columns) -> tuple[Mask, Mask]:
+    """Which records are good, and which are valid: the first always among the second."""
     valid = selected(indicator.valid, columns)
-    if indicator.good is not None:
-        return valid & selected(indicator.good, columns), valid
-    assert indicator.bad is not None
-    return valid & ~selected(indicator.bad, columns), valid
+    part = selected(indicator.part, columns)
+    return valid & (part if indicator.good is not None else ~part), valid
 
 
 def failed(columns: SpanColumns) -> Mask:
@@ -32,22 +56,17 @@ def failed(columns: SpanColumns) -> Mask:
     return _holds("outcome", FAILURE, columns)
 
 
-def _holds(field: str, condition: Condition, columns: SpanColumns) -> Mask:
+def _holds(field: str, condition: Condition, columns: Columns) -> Mask:
     """Where the condition holds; indicators of one service ask the same again and again."""
     asked = (field, condition)
     if asked not in columns.masks:
-        columns.masks[asked] = _mask(field, condition, columns)
+        columns.masks[asked] = _outcome(condition, columns) if field == "outcome" else columns.ask(field, condition)
     return columns.masks[asked]
 
 
-def _mask(field: str, condition: Condition, columns: SpanColumns) -> Mask:
-    if field == "duration":
-        return np.asarray(within(condition, columns.duration_ns), np.bool_)
-    if field == "outcome":
-        return failures(columns) if condition == FAILURE else _outcome(condition, failed(columns))
-    return columns.words(field).mask(asks(condition))
-
-
-def _outcome(condition: Condition, failure: Mask) -> Mask:
+def _outcome(condition: Condition, columns: Columns) -> Mask:
+    assert isinstance(columns, SpanColumns)
+    if condition == FAILURE:
+        return failures(columns)
     test = asks(condition)
-    return np.where(failure, test("failure"), test("success"))
+    return np.where(failed(columns), test("failure"), test("success"))

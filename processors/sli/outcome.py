@@ -2,7 +2,9 @@
 
     1. An HTTP status code decides: 500 and above is a failure, for a client 400 and above.
     2. Else an RPC status code decides: for a server the codes that say the server is at fault, for a client all but OK.
-    3. Else `error.type`, wherever it stands, is a failure.
+       JSON-RPC has codes for errors only.
+    3. Else `error.type`, wherever it stands, is a failure; so it is for messages. Who cancels a request on purpose sets
+       neither a code nor a type.
     4. A span status of Error is a failure too, unless a 4xx code says that a server refused a bad request.
 
 Sources: semantic conventions http-spans, rpc-spans (grpc, connect), recording-errors.
@@ -15,7 +17,12 @@ import numpy as np
 from processors.sli.columns import Mask, SpanColumns
 
 HTTP_CODES = ("span.http.response.status_code", "span.http.status_code")
-RPC_CODES = ("span.rpc.status_code", "span.rpc.response.status_code", "span.rpc.grpc.status_code")
+JSONRPC_CODE = "span.rpc.jsonrpc.error_code"
+RPC_CODES = (
+    *("span.rpc.status_code", "span.rpc.response.status_code", "span.rpc.grpc.status_code"),
+    *("span.rpc.connect_rpc.error_code", JSONRPC_CODE),
+)
+RPC_SYSTEMS, JSONRPC = ("span.rpc.system.name", "span.rpc.system"), "jsonrpc"
 RPC_OK = frozenset({"0", "ok"})
 # The same six as numbers, and as gRPC and Connect spell them
 RPC_SERVER_FAULTS = frozenset(
@@ -34,8 +41,10 @@ def failures(columns: SpanColumns) -> Mask:
     refused = _any(columns, HTTP_CODES, _code_from(CLIENT_ERROR))
     broken = _any(columns, HTTP_CODES, _code_from(SERVER_ERROR))
     rpc = _any(columns, RPC_CODES, _present)
-    rpc_fault = _any(columns, RPC_CODES, _server_fault)
-    rpc_not_ok = _any(columns, RPC_CODES, _not_ok)
+    jsonrpc = rpc & _any(columns, RPC_SYSTEMS, lambda system: system == JSONRPC)
+    jsonrpc |= columns.words(JSONRPC_CODE).mask(_present)
+    rpc_fault = jsonrpc | _any(columns, RPC_CODES, _server_fault)
+    rpc_not_ok = jsonrpc | _any(columns, RPC_CODES, _not_ok)
     by_http = np.where(client, refused, broken)
     by_rpc = np.where(client, rpc_not_ok, rpc_fault)
     failed = np.where(http, by_http, np.where(rpc, by_rpc, error_type))

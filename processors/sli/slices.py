@@ -1,12 +1,14 @@
-"""Counting: what a batch of spans adds to each indicator's slices of event time.
+"""Counting: what a batch of spans, log records or data points adds to each indicator's slices of event time.
 
-In: batches of spans. Out: one `SliceBatch` each: sums per (indicator, group, slice) that merge by addition in any
+In: batches of any signal. Out: one `SliceBatch` each: sums per (indicator, group, slice) that merge by addition in any
 order, so late, replayed or reordered batches need no special path. A slice is 10 seconds, aligned to the epoch; a span
-belongs to the slice in which it *ended*. An end in the future is taken as the time of receipt. Memory: the group names
-seen, at most `max_groups` an indicator; what comes after those is counted under `OVERFLOW`.
+belongs to the slice in which it *ended*, a log record and a point of a gauge to that of its time. A time in the future
+is taken as the time of receipt. Memory: the group names seen, at most `max_groups` an indicator; what comes after those
+is counted under `OVERFLOW`. Sums and histograms cannot be counted so, for a point means nothing without the one before
+it: theirs are only written down here (`series.py`), and counted by `points.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +17,23 @@ import pyarrow as pa
 
 from pipeline.batch import Batch, SliceBatch
 from pipeline.clock import NS_PER_S
-from processors.sli.columns import SpanColumns
+from processors.sli.columns import Columns, LogColumns, MetricColumns, SpanColumns
 from processors.sli.indicator import Indicator
 from processors.sli.mask import good_and_valid
+from processors.sli.selector import Signal
+from processors.sli.weights import Weights, weights_of
 
 SLICE_S = 10
 SLICE_NS = SLICE_S * NS_PER_S
 LATE_NS = 60 * NS_PER_S  # late is what was received longer than this after its slice ended
 OVERFLOW = "andon.overflow"
 UNGROUPED = ""
-SPANS = "otel_traces"
+SPANS, LOGS, GAUGES = "otel_traces", "otel_logs", "otel_metrics_gauge"
+COUNTED: Mapping[str, tuple[Signal, type[Columns]]] = {
+    SPANS: ("traces", SpanColumns),
+    LOGS: ("logs", LogColumns),
+    GAUGES: ("metrics", MetricColumns),
+}
 MAX_EVIDENCE = 5
 
 NAME = pa.dictionary(pa.int32(), pa.string())
@@ -39,6 +48,10 @@ SCHEMA = pa.schema(
         "Late": pa.uint64(),
         "BadTraceIds": pa.list_(pa.string()),
         "ReceivedAt": pa.timestamp("ms", "UTC"),
+        "GoodExtra": pa.uint64(),
+        "ValidExtra": pa.uint64(),
+        "Squares": pa.uint64(),
+        "Weighted": pa.uint64(),
     }
 )
 
@@ -53,44 +66,78 @@ class Sums:
     good: int
     valid: int
     bad_trace_ids: list[str]
+    good_extra: int = 0
+    valid_extra: int = 0
+    squares: int = 0
+    weighted: int = 0
 
 
 class SliceCounter:
-    """Counts spans into slices for a fixed set of indicators."""
+    """Counts events into slices for a fixed set of indicators."""
 
     def __init__(self, indicators: Sequence[Indicator]) -> None:
         self._indicators = tuple(indicators)
         self._groups = tuple(GroupNames(indicator.max_groups) for indicator in indicators)
+        self.capped_total = 0  # events that stand for more than they were counted as
 
     def count(self, batch: Batch, columns: Sequence[SpanColumns] | None = None) -> SliceBatch:
         """The sums of one batch; no row for what it did not touch, perhaps two for what two of its records did.
 
         `columns` are those of its spans, for whoever asks them again.
         """
-        columns = [SpanColumns(record) for record in batch.tables.get(SPANS, ())] if columns is None else columns
-        sums = [one for record in columns for one in self._sums(record, batch.received_ns)]
+        sums: list[Sums] = []
+        for table, (signal, kind) in COUNTED.items():
+            records = batch.tables.get(table, ())
+            asked = columns if table == SPANS and columns is not None else [kind(record) for record in records]
+            sums += [one for record in asked for one in self._sums(signal, record, batch.received_ns)]
         return SliceBatch(chunk_id=batch.chunk_id, records=self._rows(sums, batch.received_ns))
 
-    def _sums(self, columns: SpanColumns, received_ns: int) -> Iterator[Sums]:
-        slices = np.clip(columns.end_ns, 0, received_ns) // SLICE_NS
-        for number, indicator in enumerate(self._indicators):
-            good, valid = good_and_valid(indicator, columns)
-            rows = np.flatnonzero(valid)
-            if len(rows):
-                names, codes = self._group_codes(number, columns, rows)
-                for code, moment, here in _by_group_and_slice(codes, slices[rows], rows):
-                    bad = here[~good[here]]
-                    yield Sums(
-                        indicator=number,
-                        group=names[code],
-                        slice=moment,
-                        good=len(here) - len(bad),
-                        valid=len(here),
-                        bad_trace_ids=_bad_trace_ids(columns, bad),
-                    )
+    def _sums(self, signal: Signal, columns: Columns, received_ns: int) -> Iterator[Sums]:
+        wanted = [number for number, indicator in enumerate(self._indicators) if indicator.signal == signal]
+        if not wanted:
+            return
+        slices = np.clip(columns.event_ns, 0, received_ns) // SLICE_NS
+        weights = weights_of(columns) if isinstance(columns, SpanColumns) else None
+        for number in wanted:
+            weighed = weights if self._indicators[number].weighs else None
+            yield from self._sums_of(number, columns, slices, weighed)
+
+    def _sums_of(
+        self, number: int, columns: Columns, slices: npt.NDArray[np.int64], weights: Weights | None
+    ) -> Iterator[Sums]:
+        good, valid = good_and_valid(self._indicators[number], columns)
+        if weights is not None and weights.something is not None:
+            valid &= weights.something
+        if isinstance(columns, MetricColumns):
+            valid &= columns.recorded
+        rows = np.flatnonzero(valid)
+        if not len(rows):
+            return
+        names, codes = self._group_codes(number, columns, rows)
+        for code, moment, here in _by_group_and_slice(codes, slices[rows], rows):
+            is_good = good[here]
+            bad = here[~is_good]
+            yield Sums(
+                indicator=number,
+                group=names[code],
+                slice=moment,
+                good=len(here) - len(bad),
+                valid=len(here),
+                bad_trace_ids=_bad_trace_ids(columns, bad),
+                **({} if weights is None else self._weighed(weights, here, here[is_good])),
+            )
+
+    def _weighed(self, weights: Weights, valid: npt.NDArray[np.int64], good: npt.NDArray[np.int64]) -> dict[str, int]:
+        self.capped_total += weights.capped(valid)
+        return {
+            "good_extra": weights.extra(good),
+            "valid_extra": weights.extra(valid),
+            "squares": weights.squares(valid),
+            "weighted": weights.said(valid),
+        }
 
     def _group_codes(
-        self, number: int, columns: SpanColumns, rows: npt.NDArray[np.int64]
+        self, number: int, columns: Columns, rows: npt.NDArray[np.int64]
     ) -> tuple[list[str], npt.NDArray[np.int64]]:
         """The group of each row as a code into names; absence is the group without a name."""
         field = self._indicators[number].group_by
@@ -117,6 +164,10 @@ class SliceCounter:
             pa.array([one.valid if is_late(one.slice, received_ns) else 0 for one in sums], pa.uint64()),
             pa.array([one.bad_trace_ids for one in sums], pa.list_(pa.string())),
             pa.array([received_ns // 1_000_000] * len(sums), pa.timestamp("ms", "UTC")),
+            pa.array([one.good_extra for one in sums], pa.uint64()),
+            pa.array([one.valid_extra for one in sums], pa.uint64()),
+            pa.array([one.squares for one in sums], pa.uint64()),
+            pa.array([one.weighted for one in sums], pa.uint64()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
@@ -152,5 +203,5 @@ def _by_group_and_slice(
         yield int(codes[start]), int(slices[start]), rows[start:end]
 
 
-def _bad_trace_ids(columns: SpanColumns, bad: npt.NDArray[np.int64]) -> list[str]:
+def _bad_trace_ids(columns: Columns, bad: npt.NDArray[np.int64]) -> list[str]:
     return columns.trace_ids(bad[:MAX_EVIDENCE]) if len(bad) else []

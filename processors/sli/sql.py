@@ -1,94 +1,158 @@
-"""An indicator as SQL over `otel_traces`: for people who want to count again, and for the test that compares both.
+"""An indicator as SQL over what is stored: for people who want to count again, and for the test that compares both.
 
 In: an indicator. Out: boolean expressions, and the query that recounts a window. The masks in `mask.py` are what
-counts; this says the same in ClickHouse's words, and a test holds the two against each other on a real engine.
+counts; this says the same in ClickHouse's words, and a test holds the two against each other on a real engine. Of data
+points only those of gauges can be counted by one query: sums and histograms are what `derive.py` makes of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.sql import quoted
-from processors.sli.columns import stored
+from processors.sli.columns import NO_RECORDED_VALUE, NUMBER, NUMBERS_PER_SEVERITY, OPTIONAL, stored
 from processors.sli.indicator import Indicator
+from processors.sli.mask import FAILURE, Selects
 from processors.sli.outcome import (
     CLIENT_ERROR,
     CODES_END,
     HTTP_CODES,
+    JSONRPC,
+    JSONRPC_CODE,
     RPC_CODES,
     RPC_OK,
     RPC_SERVER_FAULTS,
+    RPC_SYSTEMS,
     SERVER_ERROR,
 )
-from processors.sli.selector import Condition, Scalar, SpanSelector
+from processors.sli.selector import SEVERITIES, Condition, Scalar, Where
 
-ENDED = "addNanoseconds(Timestamp, Duration)"
-INTRINSICS = {"name": "SpanName", "kind": "lower(SpanKind)", "status": "lower(StatusCode)"}
-MAPS = {"span.": "SpanAttributes", "resource.": "ResourceAttributes"}
+# What samplers said in the tracestate: a threshold, or the exponent that came before it
+THRESHOLD = r"extract(TraceState, '^(?:[^,]*,)*?\\s*ot=(?:[^,;]*;)*?th:([0-9a-fA-F]{1,14})(?:[;,]|$)')"
+EXPONENT = r"extract(TraceState, '^(?:[^,]*,)*?\\s*ot=(?:[^,;]*;)*?p:([0-9]{1,2})(?:[;,]|$)')"
+STANDS_FOR_NONE = f"({EXPONENT} = '63' AND {THRESHOLD} = '')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a signal is stored: its columns by field, the moment of a row, what must hold of any that counts."""
+
+    table: str
+    moment: str
+    texts: Mapping[str, str]
+    maps: Mapping[str, str]
+    numbers: Mapping[str, str]
+    always: str = ""
+
+
+_EVERYWHERE = {"scope.name": "ScopeName", "scope.version": "ScopeVersion", "resource.service.name": "ServiceName"}
+_RANGE = f"least(intDiv(SeverityNumber + {NUMBERS_PER_SEVERITY - 1}, {NUMBERS_PER_SEVERITY}), {len(SEVERITIES) - 1})"
+_SEVERITY = f"[{', '.join(map(quoted, SEVERITIES))}][{_RANGE} + 1]"
+STORED: Mapping[str, Stored] = {
+    "traces": Stored(
+        table="otel_traces",
+        moment="addNanoseconds(Timestamp, Duration)",
+        texts={**_EVERYWHERE, "name": "SpanName", "kind": "lower(SpanKind)", "status": "lower(StatusCode)"},
+        maps={"span.": "SpanAttributes", "resource.": "ResourceAttributes"},
+        numbers={"duration": "Duration"},
+    ),
+    "logs": Stored(
+        table="otel_logs",
+        moment="Timestamp",
+        texts={**_EVERYWHERE, "body": "Body", "event_name": "EventName", "severity": _SEVERITY},
+        maps={"log.": "LogAttributes", "resource.": "ResourceAttributes"},
+        numbers={},
+    ),
+    "metrics": Stored(
+        table="otel_metrics_gauge",
+        moment="TimeUnix",
+        texts={**_EVERYWHERE, "name": "MetricName", "unit": "MetricUnit"},
+        maps={"point.": "Attributes", "resource.": "ResourceAttributes"},
+        numbers={"value": "Value"},
+        always=f"bitAnd(Flags, {NO_RECORDED_VALUE}) = 0",
+    ),
+}
 
 
 def recount(indicator: Indicator, start: datetime, end: datetime) -> str:
-    """The query that counts `indicator` again over spans that ended in [start, end)."""
+    """The query that counts `indicator` again over what happened in [start, end)."""
     valid, good = valid_sql(indicator), good_sql(indicator)
     return (
         f"SELECT countIf({good}) AS good, count() AS valid\n"
-        f"FROM otel_traces\n"
+        f"FROM {STORED[indicator.signal].table}\n"
         f"WHERE {valid}\n"
-        f"  AND {ended_between(start, end)}"
+        f"  AND {happened_between(indicator, start, end)}"
     )
 
 
-def ended_between(start: datetime, end: datetime) -> str:
-    """Which spans ended in [start, end)."""
-    return f"{ENDED} >= {_time(start)} AND {ENDED} < {_time(end)}"
+def happened_between(indicator: Indicator, start: datetime, end: datetime) -> str:
+    """Which events happened in [start, end); for spans, ended."""
+    moment = STORED[indicator.signal].moment
+    return f"{moment} >= {_time(start)} AND {moment} < {_time(end)}"
 
 
 def valid_sql(indicator: Indicator) -> str:
-    """Which spans are valid."""
-    return selector_sql(indicator.valid)
+    """Which events are valid."""
+    tests = [selector_sql(indicator.valid, indicator.signal), STORED[indicator.signal].always]
+    if indicator.weighs:
+        tests.append(f"NOT {STANDS_FOR_NONE}")
+    return " AND ".join(filter(None, tests))
 
 
 def good_sql(indicator: Indicator) -> str:
-    """Which of the valid spans are good."""
-    if indicator.good is not None:
-        return selector_sql(indicator.good)
-    assert indicator.bad is not None
-    return f"NOT ({selector_sql(indicator.bad)})"
+    """Which of the valid events are good."""
+    part = selector_sql(indicator.part, indicator.signal)
+    return part if indicator.good is not None else f"NOT ({part})"
 
 
-def selector_sql(selector: SpanSelector) -> str:
-    """Every condition of a selector."""
-    return " AND ".join(_condition(field, condition) for field, condition in selector.where.items())
+def selector_sql(selector: Selects, signal: str) -> str:
+    """Every clause of a selector."""
+    return where_sql(selector.where, STORED[signal])
 
 
-def _condition(field: str, condition: Condition) -> str:
-    if field == "duration":
-        return _all(_ordered("Duration", condition))
+def where_sql(where: Where, stored: Stored) -> str:
+    """Every clause; safe between AND as it is."""
+    tests = []
+    for key, clause in where.items():
+        if isinstance(clause, Condition):
+            tests.append(_condition(key, clause, stored))
+        elif isinstance(clause, tuple):
+            tests.append(f"({f' {key.upper()} '.join(f'({where_sql(one, stored)})' for one in clause)})")
+        else:
+            tests.append(f"NOT ({where_sql(clause, stored)})")
+    return " AND ".join(tests)
+
+
+def _condition(field: str, condition: Condition, stored: Stored) -> str:
+    if field in stored.numbers:
+        return _all(_ordered(stored.numbers[field], condition))
     if field == "outcome":
-        return _all(_words(f"if({FAILED}, 'failure', 'success')", condition))
-    if field in INTRINSICS:
-        return _present(INTRINSICS[field], "1", condition)
-    if field == "resource.service.name":
-        return _present("ServiceName", "ServiceName != ''", condition)
-    value, has = _attribute(field)
+        return FAILED if condition == FAILURE else _all(_words(f"if({FAILED}, 'failure', 'success')", condition))
+    if field in stored.texts:
+        column = stored.texts[field]
+        return _present(column, f"{column} != ''" if field in OPTIONAL else "1", condition)
+    value, has = _attribute(field, stored)
     return _present(value, has, condition)
 
 
-def _attribute(field: str) -> tuple[str, str]:
-    prefix = next(prefix for prefix in MAPS if field.startswith(prefix))
-    column, key = MAPS[prefix], quoted(field.removeprefix(prefix))
+def _attribute(field: str, stored: Stored) -> tuple[str, str]:
+    prefix = next(prefix for prefix in stored.maps if field.startswith(prefix))
+    column, key = stored.maps[prefix], quoted(field.removeprefix(prefix))
     return f"{column}[{key}]", f"mapContains({column}, {key})"
 
 
 def _present(value: str, has: str, condition: Condition) -> str:
     """Absence fails every condition but `exists: false`, and `not_in` where it stands alone."""
     if condition.exists is False:
-        return _all([f"NOT {has}"])
-    number = f"toFloat64OrNull({value})"
+        return _all([f"NOT ({has})"])
+    number = f"if(match({value}, {quoted(f'^{NUMBER.pattern}$')}), toFloat64OrNull({value}), NULL)"
     tests = [*_words(value, condition), *(f"ifNull({test}, 0)" for test in _ordered(number, condition))]
     if condition.prefix is not None:
         tests.append(f"startsWith({value}, {quoted(condition.prefix)})")
-    if condition.model_fields_set == {"not_in"}:
-        return f"(NOT {has} OR {_all(tests)})"
+    if condition.regex is not None:
+        tests.append(f"match({value}, {quoted(condition.regex)})")
+    if condition.asked == {"not_in"}:
+        return f"(NOT ({has}) OR {_all(tests)})"
     return _all([has, *tests])
 
 
@@ -121,7 +185,7 @@ def _time(moment: datetime) -> str:
 
 
 def _any(fields: tuple[str, ...], test: Callable[[str], str]) -> str:
-    return "(" + " OR ".join(test(_attribute(field)[0]) for field in fields) + ")"
+    return "(" + " OR ".join(test(_span(field)) for field in fields) + ")"
 
 
 def _code_from(lowest: int) -> Callable[[str], str]:
@@ -132,14 +196,21 @@ def _among(words: frozenset[str]) -> str:
     return ", ".join(quoted(word) for word in sorted(words))
 
 
+def _span(field: str) -> str:
+    return _attribute(field, STORED["traces"])[0]
+
+
 _CLIENT = "(lower(SpanKind) = 'client')"
 _HTTP = _any(HTTP_CODES, _code_from(100))
 _REFUSED = _any(HTTP_CODES, _code_from(CLIENT_ERROR))
 _BROKEN = _any(HTTP_CODES, _code_from(SERVER_ERROR))
 _RPC = _any(RPC_CODES, lambda value: f"{value} != ''")
-_RPC_FAULT = _any(RPC_CODES, lambda value: f"lower({value}) IN ({_among(RPC_SERVER_FAULTS)})")
-_RPC_NOT_OK = _any(RPC_CODES, lambda value: f"({value} != '' AND lower({value}) NOT IN ({_among(RPC_OK)}))")
-_ERROR_TYPE = f"{_attribute('span.error.type')[0]} != ''"
+_IS_JSONRPC = _any(RPC_SYSTEMS, lambda value: f"{value} = {quoted(JSONRPC)}")
+_JSONRPC = f"({_span(JSONRPC_CODE)} != '' OR ({_RPC} AND {_IS_JSONRPC}))"
+_FAULTY = _any(RPC_CODES, lambda value: f"lower({value}) IN ({_among(RPC_SERVER_FAULTS)})")
+_NOT_OK = _any(RPC_CODES, lambda value: f"({value} != '' AND lower({value}) NOT IN ({_among(RPC_OK)}))")
+_RPC_FAULT, _RPC_NOT_OK = f"({_JSONRPC} OR {_FAULTY})", f"({_JSONRPC} OR {_NOT_OK})"
+_ERROR_TYPE = f"{_span('span.error.type')} != ''"
 _EXCUSED = f"(NOT {_CLIENT} AND ({_REFUSED} OR ({_RPC} AND NOT {_RPC_FAULT})))"
 FAILED = (
     f"(multiIf({_HTTP}, if({_CLIENT}, {_REFUSED}, {_BROKEN}), {_RPC}, if({_CLIENT}, {_RPC_NOT_OK}, {_RPC_FAULT}),"

@@ -1,11 +1,15 @@
 """What a promise allows, what was delivered, and what is left: exact, in integers and rationals.
 
-In: counts of good and valid events and a target. Out: `Fraction`s. Nothing is rounded and nothing is clamped: in
-floating point (1 - 0.9856) / (1 - 0.999) is 14.399999999999956, and a burn rate of exactly 14.4 would go unnoticed.
-Overspending is a remainder below zero.
+In: counts of good and valid events, or slices, and a target. Out: `Fraction`s. Nothing is rounded and nothing is
+clamped: in floating point (1 - 0.9856) / (1 - 0.999) is 14.399999999999956, and a burn rate of exactly 14.4 would go
+unnoticed. Overspending is a remainder below zero.
 
     error = 1 - good/valid      budget = 1 - target      burn rate = error/budget
     consumed = burn rate x elapsed share of the period   remaining = 1 - consumed
+
+A calendar period that is not over has two readings. *So far*: of what was allowed for what happened until now, without
+`elapsed`. *Committed*: of what the whole period allows, which is known where slices of time are counted and projected
+at the traffic so far where events are.
 
 Source: Google, The Site Reliability Workbook, chapter 5.
 """
@@ -13,13 +17,15 @@ Source: Google, The Site Reliability Workbook, chapter 5.
 from dataclasses import dataclass
 from fractions import Fraction
 
+Count = int | Fraction  # of events that may each stand for more than one, or of slices that may be cut
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """`good` of `valid` events. Adding is associative and commutative, so they may come in any order and any pieces."""
 
-    good: int = 0
-    valid: int = 0
+    good: Count = 0
+    valid: Count = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.good <= self.valid:
@@ -29,7 +35,7 @@ class Counts:
         return Counts(self.good + other.good, self.valid + other.valid)
 
     @property
-    def bad(self) -> int:
+    def bad(self) -> Count:
         return self.valid - self.good
 
     @property
@@ -75,8 +81,30 @@ def remaining(counts: Counts, target: Fraction, elapsed: Fraction = Fraction(1))
     return 1 - consumed(counts, target, elapsed)
 
 
+def projected(valid: Count, elapsed: Fraction) -> Fraction:
+    """How many events the whole period will have at the traffic so far; `elapsed` is the share of it that is over."""
+    return Fraction(valid) / elapsed
+
+
+def allowed(whole: Count, target: Fraction) -> Fraction:
+    """How many of all events, or slices, of a period may be bad."""
+    return whole * budget(target)
+
+
+def committed(counts: Counts, target: Fraction, whole: Count) -> Fraction:
+    """The share of a whole period's budget that is spent for good; `whole` is all its slices, or its projected events.
+
+    Raises:
+        ZeroDivisionError: nothing is eligible in the period, so nothing is allowed.
+    """
+    return counts.bad / allowed(whole, target)
+
+
 def exhausted_in_s(left: Fraction, period_s: int, rate: Fraction) -> Fraction | None:
-    """Seconds until a budget of which `left` remains is spent at burn rate `rate`; None if it never is."""
+    """Seconds until a budget of which `left` remains is spent at burn rate `rate`; None if it never is.
+
+    `left` is what remains after what is spent, so a budget half spent lasts half as long as a whole one.
+    """
     return max(left, Fraction(0)) * period_s / rate if rate > 0 else None
 
 

@@ -1,22 +1,44 @@
 """Burn-rate alerts over pairs of windows: a long one that says it matters, a short one that says it still goes on.
 
-In: the counts of both windows. Out: whether the pair fires, and which window governs. A pair fires if and only if both
-windows burn at least at the threshold (so a threshold equal to the highest possible rate fires in a total outage) and
-each holds `minimum_bad` bad events. A window counts what was measured in it: on a young service it is shorter than its
-name.
+In: the counts of both windows, and how much of them nobody saw. Out: whether the pair fires, whether it clears, and
+which window governs. What was not seen lies between all good and all bad, so a window burns between a lower and an
+upper rate:
 
-Source: Google, The Site Reliability Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts", tables 5-6 and 5-8.
+    fires    the lower rates of both windows are at least the threshold, and bad events are enough to say so
+    clears   the upper rate of the short window, in which something was measured, is below the threshold
+    else     it stays as it was: doubt neither starts an alert nor ends one
+
+At least, so that a threshold equal to the highest possible rate fires in a total outage. Bad events are enough if each
+window has `minimum_bad`; as long as one has fewer than `PLENTY`, the lower end of the Wilson interval of its share of
+bad events, and not only the share, must reach the threshold, unless all of its events were bad. A window counts what
+was measured in it: on a young service it is shorter than its name.
+
+Sources: Google, The Site Reliability Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts", tables 5-6 and 5-8.
+E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from fractions import Fraction
 
-from processors.slo.budget import Counts, burn_rate, max_burn_rate
-from processors.slo.windows import Bounds, Length
+from processors.sli.slices import SLICE_S
+from processors.slo.budget import Count, Counts, budget, burn_rate, max_burn_rate
+from processors.slo.sampling import effective_size
+from processors.slo.windows import Bounds, Length, length_of
 
 MINIMUM_BAD = 2
+PLENTY = 10  # bad events from which on their share is taken as it is
+Z = Fraction("1.645")  # one-sided confidence of 95 %
 NO_RISK = Fraction(1)  # who burns slower than this keeps the promise
+MINIMUM_SLICES = 2  # a window of fewer says nothing that its slices do not say
+
+
+class Severity(StrEnum):
+    """Who should look: somebody now, or somebody in working hours."""
+
+    PAGE = "page"
+    TICKET = "ticket"
 
 
 def burn_factor(share: Fraction, period_s: int, long_s: int) -> Fraction:
@@ -31,6 +53,7 @@ class BurnPair:
     long: Length
     short: Length
     threshold: Fraction
+    severity: Severity = Severity.PAGE
 
     @property
     def name(self) -> str:
@@ -39,15 +62,24 @@ class BurnPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurnPolicy:
-    """When a promise is at risk: as soon as one of its pairs fires."""
+    """When a promise is at risk: as soon as one of its pairs fires.
+
+    Or, where `consumed` is set, as soon as so much of the budget of its own window is spent, however little the traffic
+    and however slowly: what no pair sees.
+    """
 
     pairs: tuple[BurnPair, ...]
     minimum_bad: int = MINIMUM_BAD
+    consumed: Fraction | None = None
 
     @property
     def lengths(self) -> tuple[Length, ...]:
         """Every window once, as written: long before short."""
         return tuple(dict.fromkeys(length for pair in self.pairs for length in (pair.long, pair.short)))
+
+    def overspends(self, consumed: Fraction) -> bool:
+        """Whether a spent share of the budget is reason enough by itself."""
+        return self.consumed is not None and consumed >= self.consumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +89,34 @@ class DefaultPair:
     long: Length
     short: Length
     share: Fraction
+    severity: Severity
 
 
 DEFAULT_PAIRS = (
-    DefaultPair(long=Length(1, "h"), short=Length(5, "m"), share=Fraction(2, 100)),
-    DefaultPair(long=Length(6, "h"), short=Length(30, "m"), share=Fraction(5, 100)),
+    DefaultPair(long=Length(1, "h"), short=Length(5, "m"), share=Fraction(2, 100), severity=Severity.PAGE),
+    DefaultPair(long=Length(6, "h"), short=Length(30, "m"), share=Fraction(5, 100), severity=Severity.PAGE),
+    DefaultPair(long=Length(1, "d"), short=Length(2, "h"), share=Fraction(10, 100), severity=Severity.TICKET),
+    DefaultPair(long=Length(3, "d"), short=Length(6, "h"), share=Fraction(10, 100), severity=Severity.TICKET),
 )
 
 
-def default_policy(target: Fraction, period_s: int) -> tuple[BurnPolicy, tuple[str, ...]]:
-    """The usual pairs for a period, 14.4 and 6 for 30 days, and a warning for each that had to be bent.
+def default_policy(target: Fraction, period_s: int, slice_s: int = SLICE_S) -> tuple[BurnPolicy, tuple[str, ...]]:
+    """The usual pairs for a period, 14.4, 6, 3 and 1 for 30 days, and a warning for each that had to be bent.
 
-    A threshold above the highest possible rate is lowered to it, one below 1 raised to 1; a pair whose long window is
-    longer than the period is left out, unless it is the first.
+    A threshold above the highest possible rate is lowered to it, one below 1 raised to 1; a window of fewer than two
+    slices is made as long as two. A pair whose long window is longer than the period is left out, unless it is the
+    first.
     """
     fitting = [pair for pair in DEFAULT_PAIRS if pair.long.seconds <= period_s] or DEFAULT_PAIRS[:1]
     pairs, warnings = [], []
     for pair in fitting:
-        wanted = burn_factor(pair.share, period_s, pair.long.seconds)
+        long, short = (_in_slices(length, slice_s) for length in (pair.long, pair.short))
+        wanted = burn_factor(pair.share, period_s, long.seconds)
         threshold = max(NO_RISK, min(wanted, max_burn_rate(target)))
-        pairs.append(BurnPair(long=pair.long, short=pair.short, threshold=threshold))
+        pairs.append(BurnPair(long=long, short=short, threshold=threshold, severity=pair.severity))
+        if (long, short) != (pair.long, pair.short):
+            two = length_of(MINIMUM_SLICES * slice_s)
+            warnings.append(f"{pair.long}/{pair.short} alerts look at {pairs[-1].name}: two slices are {two}")
         if threshold != wanted:
             why = (
                 f"a total outage burns at {float(max_burn_rate(target)):g}"
@@ -89,13 +129,35 @@ def default_policy(target: Fraction, period_s: int) -> tuple[BurnPolicy, tuple[s
     return BurnPolicy(pairs=tuple(pairs)), tuple(warnings)
 
 
+def _in_slices(length: Length, slice_s: int) -> Length:
+    """The length, or that of two slices where it is shorter."""
+    shortest_s = MINIMUM_SLICES * slice_s
+    return length if length.seconds >= shortest_s else length_of(shortest_s)
+
+
+def surely_reaches(bad: Count, whole: Count, share: Fraction) -> bool:
+    """Whether the lower end of the Wilson interval of `bad` of `whole` is at least `share`.
+
+    The ends are where (bad/whole - share)^2 x whole = Z^2 x share x (1 - share), so no root has to be taken.
+    """
+    measured = Fraction(bad) / whole
+    return measured >= share and (measured - share) ** 2 * whole >= Z**2 * share * (1 - share)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A named window and what was counted in it."""
+    """A named window and what was counted in it.
+
+    `unseen` is how many more events, or slices, there may have been while nobody listened. `squares` is the sum of the
+    squared weights of the valid events where some stand for more than one; None where none does.
+    """
 
     name: str
     bounds: Bounds
     counts: Counts
+    unseen: Count = 0
+    heard: Fraction = Fraction(1)
+    squares: Count | None = None
 
     @property
     def start(self) -> datetime:
@@ -104,6 +166,33 @@ class Measured:
     @property
     def end(self) -> datetime:
         return self.bounds.end
+
+    @property
+    def whole(self) -> Count:
+        """Seen and unseen events."""
+        return self.counts.valid + self.unseen
+
+    def lower_rate(self, target: Fraction) -> Fraction:
+        """The burn rate if all that was not seen was good."""
+        return burn_rate(Counts(self.counts.good + self.unseen, self.whole), target)
+
+    def upper_rate(self, target: Fraction) -> Fraction:
+        """The burn rate if all that was not seen was bad."""
+        return burn_rate(Counts(self.counts.good, self.whole), target)
+
+    def tells(self, share: Fraction, minimum_bad: int) -> bool:
+        """Whether there are bad events enough to say that their share is at least `share`.
+
+        Sampled events say less than those they stand for: they count with their effective number.
+        """
+        counts, weight = self.counts, Fraction(1)
+        if self.squares and counts.valid:
+            weight = effective_size(counts.valid, self.squares) / counts.valid
+        bad = counts.bad * weight
+        if bad < minimum_bad:
+            return False
+        total_outage = counts.good == 0 and not self.unseen
+        return bad >= PLENTY or total_outage or surely_reaches(bad, self.whole * weight, share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +208,32 @@ class PairStatus:
     @property
     def governing(self) -> Measured:
         """The window that burns less: it decides, so it is the one to report; the long one where they are equal."""
-        return min(self.long, self.short, key=lambda window: burn_rate(window.counts, self.target))
+        return min(self.long, self.short, key=lambda window: window.lower_rate(self.target))
 
     @property
     def rate(self) -> Fraction:
-        """The burn rate of the governing window."""
+        """The burn rate of the governing window, as it was measured."""
         return burn_rate(self.governing.counts, self.target)
 
     @property
     def heat(self) -> Fraction:
         """How near to firing: 1 fires, if there are bad events enough."""
-        return self.rate / self.pair.threshold
+        return self.governing.lower_rate(self.target) / self.pair.threshold
 
     @property
     def fires(self) -> bool:
-        enough = min(self.long.counts.bad, self.short.counts.bad) >= self.minimum_bad
-        return enough and self.rate >= self.pair.threshold
+        """Whether both windows burn at the threshold even if all that nobody saw was good."""
+        share = self.pair.threshold * budget(self.target)
+        return self.heat >= 1 and all(window.tells(share, self.minimum_bad) for window in (self.long, self.short))
+
+    @property
+    def clears(self) -> bool:
+        """Whether it is over even if all that nobody saw was bad; a short window without events tells nothing."""
+        return self.short.counts.valid > 0 and self.short.upper_rate(self.target) < self.pair.threshold
+
+    @property
+    def might_fire(self) -> bool:
+        """Whether it would fire if all that nobody saw was bad, or if a little more was bad of what is too few."""
+        windows = self.long, self.short
+        enough = all(window.counts.bad + window.unseen >= self.minimum_bad for window in windows)
+        return enough and all(window.upper_rate(self.target) >= self.pair.threshold for window in windows)

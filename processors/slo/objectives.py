@@ -4,17 +4,33 @@ In: documents that were found to be sound. Out: `Objectives`. Pure; documents ke
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from processors.sla.documents import Agreement
+from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
+from processors.sla.exclusions import excluder
 from processors.sli.indicator import Indicator
-from processors.slo.burn import BurnPair, BurnPolicy, default_policy
+from processors.sli.selector import Selector
+from processors.sli.slices import SLICE_S
+from processors.slo.alerts import BurnPolicyDocument
+from processors.slo.burn import BurnPolicy, default_policy
+from processors.slo.checks import slis
+from processors.slo.fields import length_of
+from processors.slo.indicators import InlineSli, Sli
 from processors.slo.law import Counting, Law
-from processors.slo.openslo import BurnPolicyDocument, Document, InlineSli, Service, Sli, Slo
-from processors.slo.promise import IndicatorKey, Kind, Promise, generation
+from processors.slo.metadata import Described, Document
+from processors.slo.openslo import Objective, Service, Slo
+from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
+from processors.slo.promise import Excluder, IndicatorKey, Kind, Promise, canonical, generation
+from processors.slo.thresholds import good_events, threshold_name
 from processors.slo.windows import Calendar, Window
+
+LAWS = {
+    "Occurrences": Law.OCCURRENCES,
+    "Timeslices": Law.TIMESLICES,
+    "RatioTimeslices": Law.RATIO_TIMESLICES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +45,18 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alerting:
+    """Whom an alert policy of an SLO tells of what, in the words of its targets."""
+
+    slo: str
+    policy: str
+    severity: str
+    no_data: bool
+    resolved: bool
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Objectives:
     """All that a folder of documents promises. `warnings` say where what was asked for had to be bent."""
 
@@ -36,7 +64,25 @@ class Objectives:
     indicators: tuple[Indicator, ...]
     promises: tuple[Promise, ...]
     definitions: tuple[Definition, ...]
+    agreements: tuple[Agreement, ...] = ()
+    calendars: tuple[ServiceCalendar, ...] = ()
+    exclusions: tuple[ExclusionDocument, ...] = ()
+    alerting: tuple[Alerting, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def agreement_of(self, promise: Promise) -> Agreement | None:
+        """The agreement that a promise is an objective of."""
+        names = {agreement.name: agreement for agreement in self.agreements}
+        return names.get(promise.document) if promise.kind is Kind.AGREEMENT else None
+
+    def calendar_of(self, agreement: Agreement) -> ServiceCalendar | None:
+        """The hours in which an agreement owes service; None: always."""
+        return next((one for one in self.calendars if one.name == agreement.spec.service_hours), None)
+
+    def exclusions_of(self, agreement: Agreement) -> tuple[ExclusionDocument, ...]:
+        """What an agreement does not hold against the provider, in the order it names it."""
+        names = {exclusion.name: exclusion for exclusion in self.exclusions}
+        return tuple(names[name] for name in agreement.spec.exclusions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,32 +96,63 @@ class Written:
 def build(documents: Sequence[Written]) -> Objectives:
     """The objectives of documents whose references all hold."""
     models = [written.model for written in documents]
-    indicators = {indicator.name: indicator for indicator in map(to_indicator, slis(models))}
-    promises, warnings = _promises(models, indicators)
+    counted = {one.indicator.name: one for one in _counted(models)}
+    promises, warnings = _promises(models, {name: one.indicator for name, one in counted.items()})
     return Objectives(
         services=tuple(model for model in models if isinstance(model, Service)),
-        indicators=tuple(indicators.values()),
+        indicators=tuple(one.indicator for one in counted.values()),
         promises=promises,
-        definitions=tuple(_definitions(documents, indicators, promises)),
+        definitions=tuple(_definitions(documents, counted, promises)),
+        agreements=tuple(model for model in models if isinstance(model, Agreement)),
+        calendars=tuple(model for model in models if isinstance(model, ServiceCalendar)),
+        exclusions=tuple(model for model in models if isinstance(model, ExclusionDocument)),
+        alerting=tuple(_alerting(models)),
         warnings=warnings,
     )
 
 
-def slis(models: Sequence[Document]) -> Iterator[Sli | InlineSli]:
-    """Every indicator, wherever it is written."""
-    for model in models:
-        if isinstance(model, Sli):
-            yield model
-        if isinstance(model, Slo) and model.spec.indicator:
-            yield model.spec.indicator
+def _alerting(models: Sequence[Document]) -> Iterator[Alerting]:
+    alerts = Alerts(models)
+    for slo in models:
+        for alert in alerts.of(slo) if isinstance(slo, Slo) else ():
+            yield Alerting(
+                slo=slo.name,
+                policy=alert.policy,
+                severity=alert.condition.severity,
+                no_data=alert.spec.alert_when_no_data,
+                resolved=alert.spec.alert_when_resolved,
+                targets=alert.targets,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """An indicator, and the SLI it is, as one that was written by itself."""
+
+    indicator: Indicator
+    written_as: Mapping[str, Any]
+
+
+def _counted(models: Sequence[Document]) -> Iterator[Counted]:
+    """Every indicator that is counted: each ratio, and each threshold with each value that it is held against."""
+    by_name = {sli.name: sli for sli in slis(models)}
+    for sli in by_name.values():
+        if sli.spec.ratio_metric:
+            yield Counted(indicator=to_indicator(sli), written_as=_by_itself(sli))
+    for slo in models:
+        if isinstance(slo, Slo) and by_name[indicator_name(slo)].spec.threshold_metric:
+            for objective in slo.spec.objectives:
+                yield threshold_indicator(by_name[indicator_name(slo)], objective)
 
 
 def to_indicator(sli: Sli | InlineSli) -> Indicator:
     """The indicator of a document; whatever changes what it counts changes its generation."""
     metric = sli.spec.ratio_metric
+    assert metric is not None
+    assert metric.total is not None
     return Indicator(
         name=sli.name,
-        generation=generation(metric.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
+        generation=generation({key: _metric_content(part.selector) for key, part in metric.parts.items()}),
         valid=metric.total.selector,
         good=metric.good.selector if metric.good else None,
         bad=metric.bad.selector if metric.bad else None,
@@ -84,23 +161,66 @@ def to_indicator(sli: Sli | InlineSli) -> Indicator:
     )
 
 
+def _metric_content(selector: Selector) -> dict[str, Any]:
+    """What is counted, however it was written."""
+    spec = selector.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"metricSource": {"type": "andon", "spec": spec}}
+
+
+def threshold_indicator(sli: Sli | InlineSli, objective: Objective) -> Counted:
+    """A thresholdMetric held against the value of an objective, as the ratio that it is."""
+    metric, op, value = sli.spec.threshold_metric, objective.op, objective.value
+    assert metric is not None
+    assert op is not None
+    assert value is not None
+    good = {"metricSource": {"type": "andon", "spec": good_events(metric.selector, op, value)}}
+    total = metric.model_dump(by_alias=True, exclude_unset=True)
+    content = _by_itself(sli)
+    content["spec"] = {"ratioMetric": {"good": good, "total": total}}
+    indicator = to_indicator(Sli.model_validate(content))
+    return Counted(indicator=replace(indicator, name=threshold_name(sli.name, op, value)), written_as=content)
+
+
+def _by_itself(sli: Sli | InlineSli) -> dict[str, Any]:
+    """An SLI as a document, wherever it was written."""
+    content = sli.model_dump(by_alias=True, exclude_unset=True)
+    return {**content, "apiVersion": "openslo/v1", "kind": "SLI"}
+
+
+def indicator_name(slo: Slo) -> str:
+    """The name of the SLI that an SLO is about."""
+    return slo.spec.indicator.name if slo.spec.indicator else str(slo.spec.indicator_ref)
+
+
 def _promises(
     models: Sequence[Document], indicators: Mapping[str, Indicator]
 ) -> tuple[tuple[Promise, ...], tuple[str, ...]]:
     policies = {
-        name: model.spec for model in models if isinstance(model, BurnPolicyDocument) for name in model.spec.slo_refs
+        name: model for model in models if isinstance(model, BurnPolicyDocument) for name in model.spec.slo_refs
     }
+    alerts = Alerts(models)
     promises: list[Promise] = []
     warnings: list[str] = []
     for draft in _drafts(models, indicators):
-        policy, bent = default_policy(draft.target, draft.window.nominal_s)
-        if draft.kind is Kind.SLO and draft.document in policies:
-            spec = policies[draft.document]
-            pairs = (BurnPair(long=pair.long, short=pair.short, threshold=pair.threshold) for pair in spec.pairs)
-            policy, bent = BurnPolicy(pairs=tuple(pairs), minimum_bad=spec.minimum_bad), ()
+        own = tuple(alerts.of(draft.document)) if isinstance(draft.document, Slo) else ()
+        slice_s = draft.counting.slice_s if draft.counting.by_slices else 0
+        policy, bent = default_policy(draft.target, draft.window.nominal_s, slice_s or SLICE_S)
+        if own:
+            policy, bent = alert_policy(own, slice_s), ()
+        elif isinstance(draft.document, Slo) and draft.document.name in policies:
+            policy, bent = burn_policy(policies[draft.document.name]), ()
         promises.append(draft.promise(policy))
-        warnings += [f"{draft.kind} {draft.name}: {text}" for text in bent]
-    return tuple(promises), tuple(warnings)
+        warnings += [f"{draft.kind} {draft.name}: {text}" for text in (*bent, *_unheeded(own, slice_s))]
+    return tuple(promises), tuple(dict.fromkeys(warnings))
+
+
+def _unheeded(alerts: Sequence[Alert], slice_s: int) -> Iterator[str]:
+    """What an alert policy asks for that comes about in another way."""
+    for alert in alerts:
+        condition = alert.condition.condition
+        if condition.alert_after.count:
+            short = short_window(condition.lookback_window, slice_s)
+            yield f"{alert.policy}: alertAfter {condition.alert_after} is not waited for: the short window, {short}, is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +228,15 @@ class _Draft:
     """A promise before its burn policy."""
 
     kind: Kind
-    document: str
+    document: Document
     name: str
     service: str
     indicator: Indicator
     target: Fraction
     window: Window
-    law: Law
+    counting: Counting
+    outside: Mapping[str, Any]
+    excluded: Excluder | None = None
 
     def promise(self, policy: BurnPolicy) -> Promise:
         key = IndicatorKey(self.indicator.name, self.indicator.generation)
@@ -123,43 +245,103 @@ class _Draft:
             name=self.name,
             service=self.service,
             indicator=key,
-            generation=generation([*key, window_content(self.window), self.law]),
+            generation=generation(
+                [*key, window_content(self.window), *counting_content(self.counting), *filter(None, [self.outside])]
+            ),
             target=self.target,
             window=self.window,
-            counting=Counting(law=self.law),
+            counting=self.counting,
             burn=policy,
             slow=self.indicator.times,
+            signal=self.indicator.signal,
+            excluded=self.excluded,
         )
 
 
 def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> Iterator[_Draft]:
     for model in models:
         if isinstance(model, Slo):
-            reference = model.spec.indicator.name if model.spec.indicator else str(model.spec.indicator_ref)
             for number, objective in enumerate(model.spec.objectives, 1):
                 yield _Draft(
                     kind=Kind.SLO,
-                    document=model.name,
+                    document=model,
                     name=model.name if len(model.spec.objectives) == 1 else f"{model.name}/{number}",
                     service=model.spec.service,
-                    indicator=indicators[reference],
+                    indicator=indicators[_counted_as(model, objective, indicators)],
                     target=objective.ratio,
                     window=model.spec.window,
-                    law=Law.OCCURRENCES,
+                    counting=counting_of(model, objective),
+                    outside={},
                 )
         if isinstance(model, Agreement):
+            outside = _outside(model, models)
             for promised in model.spec.objectives:
-                alone = len(model.spec.objectives) == 1
                 yield _Draft(
                     kind=Kind.AGREEMENT,
-                    document=model.name,
-                    name=model.name if alone else f"{model.name}/{promised.indicator_ref}",
+                    document=model,
+                    name=model.promise_name(promised),
                     service=model.spec.service,
                     indicator=indicators[promised.indicator_ref],
                     target=promised.target,
                     window=model.spec.window,
-                    law=Law(model.spec.law),
+                    counting=model.spec.counting,
+                    outside=outside,
+                    excluded=_excluded(model, models),
                 )
+
+
+def _excluded(agreement: Agreement, models: Sequence[Document]) -> Excluder | None:
+    """What an agreement's service hours and exclusions make of each minute; None where it has neither."""
+    hours = [one for one in models if isinstance(one, ServiceCalendar) and one.name == agreement.spec.service_hours]
+    named = [one for one in models if isinstance(one, ExclusionDocument) and one.name in agreement.spec.exclusions]
+    return excluder(named, next(iter(hours), None)) if hours or named else None
+
+
+def _outside(agreement: Agreement, models: Sequence[Document]) -> dict[str, Any]:
+    """What an agreement does not count by its calendar and exclusions, as JSON knows it; words for people left out."""
+    content: dict[str, Any] = {}
+    named = agreement.spec.exclusions
+    for model in models:
+        if isinstance(model, ServiceCalendar) and model.name == agreement.spec.service_hours:
+            content["calendar"] = _spec_content(model.spec)
+        if isinstance(model, ExclusionDocument) and model.spec.effect != "count" and model.name in named:
+            content.setdefault("exclusions", []).append(_spec_content(model.spec))
+    if "exclusions" in content:
+        content["exclusions"].sort(key=canonical)
+    return content
+
+
+def _spec_content(spec: Described) -> dict[str, Any]:
+    words = {"description", "category", "reason", "author"}
+    return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=words)
+
+
+def _counted_as(slo: Slo, objective: Objective, indicators: Mapping[str, Indicator]) -> str:
+    """The name of the indicator that an objective is about."""
+    name = indicator_name(slo)
+    if name in indicators or objective.op is None or objective.value is None:
+        return name
+    return threshold_name(name, objective.op, objective.value)
+
+
+def counting_of(slo: Slo, objective: Objective) -> Counting:
+    """How an objective of an SLO is counted."""
+    law = LAWS[slo.spec.budgeting_method]
+    if law is Law.OCCURRENCES:
+        return Counting(law=law)
+    seconds = length_of(objective.time_slice_window or 1).seconds
+    return Counting(law=law, slice_s=seconds, slice_target=objective.time_slice_target or Fraction(1))
+
+
+def counting_content(counting: Counting) -> list[Any]:
+    """A law as JSON knows it, and its parameters where they are not the usual ones."""
+    usual = Counting(law=counting.law)
+    parameters = {
+        field.name: str(getattr(counting, field.name))
+        for field in fields(counting)
+        if getattr(counting, field.name) != getattr(usual, field.name)
+    }
+    return [counting.law, parameters] if parameters else [counting.law]
 
 
 def window_content(window: Window) -> dict[str, str]:
@@ -170,9 +352,9 @@ def window_content(window: Window) -> dict[str, str]:
 
 
 def _definitions(
-    documents: Sequence[Written], indicators: Mapping[str, Indicator], promises: Sequence[Promise]
+    documents: Sequence[Written], counted: Mapping[str, Counted], promises: Sequence[Promise]
 ) -> Iterator[Definition]:
-    """One definition per document, and one per indicator written inside an SLO."""
+    """One definition per document, and one per indicator that is counted and no document by itself."""
     generations = _document_generations(promises)
     for written in documents:
         model, content = written.model, written.content
@@ -181,30 +363,30 @@ def _definitions(
         yield Definition(
             kind=kind,
             name=model.name,
-            generation=_generation_of(model, content, indicators, generations),
+            generation=_generation_of(model, content, counted, generations),
             service=model.name if isinstance(model, Service) else service,
             content=content,
         )
-        if isinstance(model, Slo) and model.spec.indicator:
-            inline = model.spec.indicator.name
-            inner = {"apiVersion": content["apiVersion"], "kind": "SLI", **content["spec"]["indicator"]}
+    documented = {written.model.name for written in documents if isinstance(written.model, Sli)}
+    for name, one in counted.items():
+        if name not in documented:
             yield Definition(
-                kind="SLI", name=inline, generation=indicators[inline].generation, service="", content=inner
+                kind="SLI", name=name, generation=one.indicator.generation, service="", content=one.written_as
             )
 
 
 def _generation_of(
     model: Document,
     content: Mapping[str, Any],
-    indicators: Mapping[str, Indicator],
+    counted: Mapping[str, Counted],
     generations: Mapping[tuple[Kind, str], str],
 ) -> str:
-    if isinstance(model, Sli):
-        return indicators[model.name].generation
+    if isinstance(model, Sli) and model.name in counted:
+        return counted[model.name].indicator.generation
     if isinstance(model, Slo):
         return generations[Kind.SLO, model.name]
     if isinstance(model, Agreement):
-        return generations[Kind.AGREEMENT, model.name]
+        return generations.get((Kind.AGREEMENT, model.name), generation(content))
     return generation(content)
 
 
@@ -212,7 +394,7 @@ def _document_generations(promises: Sequence[Promise]) -> dict[tuple[Kind, str],
     """A document's generation is that of its promises, or follows from them where they differ."""
     found: dict[tuple[Kind, str], list[str]] = {}
     for promise in promises:
-        each = found.setdefault((promise.kind, promise.name.partition("/")[0]), [])
+        each = found.setdefault((promise.kind, promise.document), [])
         if promise.generation not in each:
             each.append(promise.generation)
     return {document: each[0] if len(each) == 1 else generation(each) for document, each in found.items()}

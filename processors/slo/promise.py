@@ -6,16 +6,24 @@ so that figures of two definitions are never mixed; a new target is a new line o
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from processors.slo.burn import BurnPolicy
 from processors.slo.law import Counting, Law
-from processors.slo.windows import Window
+from processors.slo.windows import Bounds, Window
 
 GENERATION_DIGITS = 12
+
+
+Excluder = Callable[[Bounds], npt.NDArray[np.int8]]
+"""What exclusions make of each minute of a stretch of time."""
 
 
 class Kind(StrEnum):
@@ -44,7 +52,8 @@ class PromiseKey(NamedTuple):
 class Promise:
     """At least `target` of the valid events of `indicator` are good in `window`.
 
-    `slow` tells that the bad events are slow ones rather than failed ones. No other SLO or agreement has the name.
+    `slow` tells that the bad events are slow ones rather than failed ones, `excluded` what exclusions make of each
+    minute of a stretch of time, as `grid.Exclusion`. No other SLO or agreement has the name.
     """
 
     kind: Kind
@@ -57,10 +66,27 @@ class Promise:
     counting: Counting
     burn: BurnPolicy
     slow: bool = field(default=False)
+    signal: str = field(default="traces")
+    excluded: Excluder | None = field(default=None, compare=False)
 
     @property
     def law(self) -> Law:
         return self.counting.law
+
+    @property
+    def document(self) -> str:
+        """The name of the document that the promise is an objective of."""
+        return self.name.partition("/")[0]
+
+    @property
+    def by_minute(self) -> bool:
+        """Whether every minute counts by itself: in slices of time, or because some are excluded."""
+        return self.counting.by_slices or self.excluded is not None
+
+    @property
+    def bar(self) -> Fraction:
+        """The share of good events that a moment is held against by itself."""
+        return self.counting.slice_target if self.counting.by_slices else self.target
 
     @property
     def key(self) -> PromiseKey:

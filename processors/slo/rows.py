@@ -57,8 +57,8 @@ def breach_row(change: Change) -> dict[str, Any]:
         "Window": change.window_name,
         "WindowStart": window.start,
         "WindowEnd": window.end,
-        "Good": window.counts.good,
-        "Valid": window.counts.valid,
+        "Good": round(window.counts.good),
+        "Valid": round(window.counts.valid),
         "Target": promise.target,
         "BurnRate": float(change.burn_rate),
         "Threshold": float(change.threshold),
@@ -67,7 +67,7 @@ def breach_row(change: Change) -> dict[str, Any]:
     }
 
 
-def status_row(status: PromiseStatus, standing: Standing, coverage: Fraction) -> dict[str, Any]:
+def status_row(status: PromiseStatus, standing: Standing) -> dict[str, Any]:
     """What is known of a promise as a row of `slo_status`; `WindowEnd` of a calendar period lies ahead."""
     promise, windows = status.promise, list(burns(status).values())
     start, end = promise.window.bounds(status.at)
@@ -84,18 +84,27 @@ def status_row(status: PromiseStatus, standing: Standing, coverage: Fraction) ->
         "Target": promise.target,
         "WindowStart": start,
         "WindowEnd": end,
-        "Good": status.window.counts.good,
-        "Valid": status.window.counts.valid,
+        "Good": round(status.window.counts.good),
+        "Valid": round(status.window.counts.valid),
         "BudgetRemaining": float(status.remaining),
-        "Coverage": float(coverage),
-        "LiveGood": status.live.counts.good,
-        "LiveValid": status.live.counts.valid,
+        "Coverage": float(status.window.heard),
+        "LiveGood": round(status.live.counts.good),
+        "LiveValid": round(status.live.counts.valid),
         "LastEventAt": status.last_event_at or NEVER,
         "Windows.Name": [window.name for window in windows],
-        "Windows.Good": [window.counts.good for window in windows],
-        "Windows.Valid": [window.counts.valid for window in windows],
+        "Windows.Good": [round(window.counts.good) for window in windows],
+        "Windows.Valid": [round(window.counts.valid) for window in windows],
         "Windows.BurnRate": [float(rate(status, window)) for window in windows],
+        "Unseen": float(status.window.unseen),
+        "Lower": as_float(status.bounds[0]),
+        "Upper": as_float(status.bounds[1]),
+        "ExhaustedInS": as_float(status.exhausted_in_s),
     }
+
+
+def as_float(ratio: Fraction | None) -> float | None:
+    """A ratio for reading."""
+    return None if ratio is None else float(ratio)
 
 
 def definition_rows(

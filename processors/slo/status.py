@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from processors.slo.budget import Counts, budget, burn_rate, misses, remaining
+from processors.slo.budget import Counts, budget, burn_rate, exhausted_in_s, misses, remaining
 from processors.slo.burn import Measured, PairStatus
 from processors.slo.promise import Promise
 from processors.slo.windows import SLICE, Bounds, last, slice_ceiling, slice_floor
@@ -54,6 +54,18 @@ class PromiseStatus:
         return remaining(self.window.counts, self.promise.target)
 
     @property
+    def bounds(self) -> tuple[Fraction | None, Fraction | None]:
+        """The delivered share if all that was not seen was bad, and if all of it was good."""
+        counts, unseen = self.window.counts, self.window.unseen
+        whole = Fraction(counts.valid + unseen)
+        return (counts.good / whole, (counts.good + unseen) / whole) if counts.valid else (None, None)
+
+    @property
+    def exhausted_in_s(self) -> Fraction | None:
+        """Seconds until nothing is left of the budget at the pace of the hottest pair; None if it lasts for ever."""
+        return exhausted_in_s(self.remaining, self.promise.window.nominal_s, self.hottest.rate)
+
+    @property
     def silent(self) -> bool:
         """Whether nothing at all was measured: neither in the promise's window nor in those of the alerts."""
         windows = [self.window, *(window for pair in self.pairs for window in (pair.long, pair.short))]
@@ -66,13 +78,26 @@ class PromiseStatus:
 
     @property
     def fires(self) -> bool:
-        return any(pair.fires for pair in self.pairs)
+        """Whether a pair fires, or so much of the budget is spent that it counts by itself."""
+        spent = 1 - self.remaining
+        return any(pair.fires for pair in self.pairs) or (self.enough and self.promise.burn.overspends(spent))
+
+    @property
+    def enough(self) -> bool:
+        """Whether bad events are enough to speak of the promise's own window."""
+        return self.window.counts.bad >= self.promise.burn.minimum_bad
+
+    @property
+    def troubled(self) -> bool:
+        """Whether somebody will ask for the slices in which it began."""
+        promise = self.promise
+        return self.fires or self.missed or misses(self.live.counts, promise.bar, promise.burn.minimum_bad)
 
     @property
     def calm(self) -> bool:
-        """Whether no pair fires although the shortest window was measured: silence never ends an alert."""
+        """Whether no pair fires, nor would if all that nobody saw was bad: neither silence nor doubt ends an alert."""
         shortest = min(self.pairs, key=lambda pair: pair.pair.short.seconds).short
-        return not self.fires and shortest.counts.valid > 0
+        return not self.fires and shortest.counts.valid > 0 and not any(pair.might_fire for pair in self.pairs)
 
     @property
     def hottest(self) -> PairStatus:
@@ -88,7 +113,7 @@ class PromiseStatus:
     @property
     def run_start(self) -> datetime:
         """When the newest run of bad slices began; the current slice where there is none."""
-        bad = bad_slices(self.slices, self.promise.target)
+        bad = bad_slices(self.slices, self.promise.bar)
         return run_start(bad) or slice_floor(self.at)
 
     @property

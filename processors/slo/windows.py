@@ -56,6 +56,12 @@ def parse_length(value: object) -> Length:
     raise ValueError("a length such as 30d, 1h or 1M (m minute, h hour, d day, w week, M month, Q quarter, Y year)")
 
 
+def length_of(seconds: int) -> Length:
+    """At least so many seconds, in the largest of d, h and m that says them without a rest; else in whole minutes."""
+    unit = next((unit for unit in "dh" if seconds % UNIT_S[unit] == 0), "m")
+    return Length(-(-seconds // UNIT_S[unit]), unit)
+
+
 def slice_floor(moment: datetime) -> datetime:
     """The start of the slice that `moment` lies in."""
     return moment - (moment - EPOCH) % SLICE
@@ -68,7 +74,11 @@ def slice_ceiling(moment: datetime) -> datetime:
 
 def last(seconds: int, now: datetime) -> Bounds:
     """The last `seconds` of slices, the one that is still filling included."""
-    end = slice_ceiling(now.astimezone(UTC))
+    return ago(seconds, slice_ceiling(now.astimezone(UTC)))
+
+
+def ago(seconds: int, end: datetime) -> Bounds:
+    """The `seconds` before `end`."""
     return Bounds(end - timedelta(seconds=seconds), end)
 
 

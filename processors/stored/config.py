@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from pipeline.config import Config, section
-from processors.sli.selector import SpanConditions
-from processors.stored.fields import LogConditions, MetricConditions
+from processors.sli.selector import LogConditions, MetricConditions, SpanConditions
 from processors.stored.patterns import PRESETS, Pattern, any_of
 from processors.stored.redaction import ATTRIBUTES, FIELDS, SERVICE_NAME, Action, glob
 

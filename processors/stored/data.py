@@ -16,16 +16,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.batch import Batch
-from processors.sli.columns import Mask, SpanColumns
+from processors.sli.columns import Columns, LogColumns, Mask, MetricColumns, SpanColumns
 from processors.sli.indicator import Indicator
-from processors.sli.mask import selected
+from processors.sli.mask import Selects, selected
+from processors.sli.tracestate import threshold_of
 from processors.stored.config import ProcessorsConfig, RedactConfig
-from processors.stored.fields import LogColumns, LogConditions, MetricColumns, MetricConditions
 from processors.stored.redaction import KeyRule, Redactor, TextRule, glob
 from processors.stored.rows import rows
 from processors.stored.sampling import Sampler
 from processors.stored.services import Services
-from processors.stored.tracestate import threshold_of
 
 TRACES, LOGS, METRICS = "otel_traces", "otel_logs", "otel_metrics_"
 TRACESTATE = "TraceState"
@@ -105,16 +104,11 @@ class StoredData:
         kept = rows(columns.record, sample.kept)
         return kept.set_column(kept.schema.get_field_index(TRACESTATE), TRACESTATE, sample.tracestates)
 
-    def _wanted(
-        self,
-        table: str,
-        columns: LogColumns | MetricColumns,
-        filters: Sequence[LogConditions | MetricConditions],
-    ) -> Mask:
+    def _wanted(self, table: str, columns: Columns, filters: Sequence[Selects]) -> Mask:
         wanted = np.ones(len(columns), np.bool_)
         signal = "logs" if table == LOGS else "metrics"
         for number, conditions in enumerate(filters):
-            self._leave_out(wanted, columns.matching(conditions), (table, _rule(signal, number)))
+            self._leave_out(wanted, selected(conditions, columns), (table, _rule(signal, number)))
         return wanted
 
     def _leave_out(self, wanted: Mask, matched: Mask, reason: tuple[str, str]) -> None:

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from processors.sli.columns import Mask, SpanColumns
 from processors.sli.indicator import Indicator
 from processors.sli.mask import failed, good_and_valid
-from processors.stored.tracestate import EVERYTHING, TraceState
+from processors.sli.tracestate import EVERYTHING, TraceState
 
 Thresholds = npt.NDArray[np.uint64]
 TRACE_ID_DIGITS = 32

@@ -6,13 +6,16 @@ In: an indicator. Out: the query that estimates a window, as `processors.sli.sql
 from datetime import datetime
 
 from processors.sli.indicator import Indicator
-from processors.sli.sql import ended_between, good_sql, valid_sql
-from processors.stored.tracestate import DIGITS, RANDOMNESS_BITS
+from processors.sli.sql import EXPONENT, THRESHOLD, good_sql, happened_between, valid_sql
+from processors.sli.tracestate import DIGITS, RANDOMNESS_BITS
 
-THRESHOLD = r"extract(TraceState, '^(?:[^,]*,)*?\\s*ot=(?:[^,;]*;)*?th:([0-9a-fA-F]{1,14})(?:[;,]|$)')"
+_BY_THRESHOLD = (
+    f"1 / (1 - reinterpretAsUInt64(reverse(unhex(rightPad({THRESHOLD}, {DIGITS}, '0')))) / exp2({RANDOMNESS_BITS}))"
+)
+_EXPONENT = f"toUInt8OrZero({EXPONENT})"
 # How many spans a stored one stands for; 1 where its tracestate says nothing
 ADJUSTED_COUNT = (
-    f"1 / (1 - reinterpretAsUInt64(reverse(unhex(rightPad({THRESHOLD}, {DIGITS}, '0')))) / exp2({RANDOMNESS_BITS}))"
+    f"multiIf({THRESHOLD} != '' OR {_EXPONENT} > 63, {_BY_THRESHOLD}, {_EXPONENT} = 63, 0, exp2({_EXPONENT}))"
 )
 
 
@@ -23,5 +26,5 @@ def estimate(indicator: Indicator, start: datetime, end: datetime) -> str:
         f"SELECT sumIf(adjusted_count, {good_sql(indicator)}) AS good, sum(adjusted_count) AS valid\n"
         f"FROM otel_traces\n"
         f"WHERE {valid_sql(indicator)}\n"
-        f"  AND {ended_between(start, end)}"
+        f"  AND {happened_between(indicator, start, end)}"
     )

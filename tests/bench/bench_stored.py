@@ -20,7 +20,7 @@ from pipeline.allocator import keep_freed_memory  # noqa: E402
 from pipeline.batch import Batch  # noqa: E402
 from processors.sli.columns import SpanColumns  # noqa: E402
 from processors.sli.indicator import Indicator  # noqa: E402
-from processors.sli.selector import SpanSelector  # noqa: E402
+from processors.sli.selector import Selector  # noqa: E402
 from processors.sli.slices import SliceCounter  # noqa: E402
 from processors.stored.config import ProcessorsConfig  # noqa: E402
 from processors.stored.data import StoredData  # noqa: E402
@@ -46,8 +46,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def selector(where: dict[str, Any]) -> SpanSelector:
-    return SpanSelector.model_validate({"where": where})
+def selector(where: dict[str, Any]) -> Selector:
+    return Selector.model_validate({"where": where})
 
 
 SERVED = selector({"resource.service.name": "checkout", "kind": "server"})

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from pipeline.assembly import AndonConfig
 from pipeline.config import keys_of, models_in
-from processors.sli.selector import OPERATORS, SpanSelector
+from processors.sli.selector import OPERATORS, Selector
 from processors.slo.documents import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_every_setting_is_explained_in_the_readme_of_its_component(section: str)
 def test_every_word_of_the_selector_language_is_explained() -> None:
     """Fields and operators are what users write most."""
     text = (ROOT / "processors/sli/README.md").read_text()
-    assert sorted(word for word in [*OPERATORS, *keys_of(SpanSelector)] if f"`{word}`" not in text) == []
+    assert sorted(word for word in [*OPERATORS, *keys_of(Selector)] if f"`{word}`" not in text) == []
 
 
 def test_every_kind_of_document_is_explained() -> None:

@@ -76,7 +76,11 @@ def refused(folder: Path, text: str) -> str:
         pytest.param(
             "floors: 1\nfloors: 2\n", "house.yaml:2: floors: expected each key once, got 'floors' again", id="twice"
         ),
-        pytest.param("floors: [1\n", "house.yaml:2: expected valid YAML, got expected ',' or ']'", id="broken YAML"),
+        pytest.param(
+            "floors: [1\n",
+            "house.yaml:2: expected valid YAML, with ',' or ']', got the end of the file",
+            id="broken YAML",
+        ),
         pytest.param(
             "floors: ${env:NO_SUCH_NAME}\n", "the environment variable 'NO_SUCH_NAME', got none set", id="no env"
         ),
@@ -136,3 +140,31 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
 def test_sizes_are_powers_of_two() -> None:
     """MiB, as it says."""
     assert parse_size("64MiB") == 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("08", 8),
+        ("010", 10),
+        ("-1", -1),
+        ("0x10", "0x10"),
+        ("1_000", "1_000"),
+        ("190:20:30", "190:20:30"),
+        ("1e3", 1000.0),
+        ("1.5e-3", 0.0015),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("1.2.3", "1.2.3"),
+        ("yes", "yes"),
+        ("2026-10-01", "2026-10-01"),
+        ("true", True),
+    ],
+)
+def test_plain_values_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
+    """Nobody who writes 010 means eight."""
+    path = tmp_path / "plain.yaml"
+    path.write_text(f"value: {text}\n")
+    (document,) = load(path)
+    read = document.data["value"]
+    assert (type(read), read) == (type(value), value)

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from fixtures.spans import NOON_NS, FakeSpan, batch
 from processors.sli.indicator import Indicator
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.sli.slices import OVERFLOW, SliceCounter
 
 NOON_S = NOON_NS // 1_000_000_000
 
 
-def where(**conditions: Any) -> SpanSelector:
-    return SpanSelector.model_validate({"where": {key.replace("__", "."): value for key, value in conditions.items()}})
+def where(**conditions: Any) -> Selector:
+    return Selector.model_validate({"where": {key.replace("__", "."): value for key, value in conditions.items()}})
 
 
 AVAILABILITY = Indicator(name="a", generation="1", valid=where(kind="server"), good=where(outcome="success"))

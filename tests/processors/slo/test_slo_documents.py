@@ -95,7 +95,7 @@ def test_a_promise_is_read_exactly(read: Load) -> None:
     assert promise.target == Fraction(999, 1_000)
     assert promise.window == Rolling(Length(30, "d"))
     assert promise.law is Law.OCCURRENCES
-    assert [pair.threshold for pair in promise.burn.pairs] == [Fraction("14.4"), 6]
+    assert [pair.threshold for pair in promise.burn.pairs] == [Fraction("14.4"), 6, 3, 1]
     assert promise.indicator == (objectives.indicators[0].name, objectives.indicators[0].generation)
     assert [(one.kind, one.name) for one in objectives.definitions] == [
         ("Service", "checkout"),
@@ -258,26 +258,37 @@ spec: {service: checkout, period: month, law: request_ratio, objectives: [{indic
 @pytest.mark.parametrize(
     ("document", "old", "new", "path", "words"),
     [
-        (SLI, "ratioMetric:", "thresholdMetric: {}\n  ratioMetric:", "spec.thresholdMetric", "not supported yet"),
-        (SLI, "counter: true", "raw: {}", "spec.ratioMetric.raw", "not supported yet"),
-        (SLI, "counter: true", "counter: false", "spec.ratioMetric.counter", "True"),
+        (
+            SLI,
+            "ratioMetric:",
+            "thresholdMetric: {}\n  ratioMetric:",
+            "spec.thresholdMetric.metricSource",
+            "a value here",
+        ),
+        (SLI, "counter: true", "raw: {}", "spec.ratioMetric.raw.metricSource", "a value here"),
+        (SLI, "counter: true", "counter: false", "spec.ratioMetric.counter", "true, or no counter at all"),
         (SLI, "type: andon, spec: {where: {outcome", "type: prometheus, spec: {where: {outcome", None, "andon"),
-        (SLO, "Occurrences", "Timeslices", "spec.budgetingMethod", "the only method supported yet"),
-        (SLO, "Occurrences", "RatioTimeslices", "spec.budgetingMethod", "the only method supported yet"),
-        (SLO, "service: checkout", "service: checkout\n  alertPolicies: []", "spec.alertPolicies", "not supported yet"),
-        (SLO, "{target:", "{compositeWeight: 2, target:", "spec.objectives[0].compositeWeight", "not supported yet"),
+        (SLO, "Occurrences", "Timeslices", "spec.objectives[0].timeSliceTarget", "a timeSliceTarget"),
+        (SLO, "{target:", "{compositeWeight: 2, target:", "spec.objectives[0].compositeWeight", "not supported"),
         (SLO, "{target:", "{indicatorRef: checkout-good, target:", "spec.objectives[0].indicatorRef", "not supported"),
-        (SLO, "{target:", "{op: lte, target:", "spec.objectives[0].op", "not supported yet"),
-        (SLO, "duration: 30d", "duration: 1M", "spec.timeWindow[0]", "h, d or w"),
-        (SLO, "isRolling: true", "isRolling: false", "spec.timeWindow[0]", "calendar"),
+        (SLO, "{target:", "{op: lte, target:", "spec.objectives[0].op", "beside a ratioMetric"),
+        (SLO, "{target:", "{value: 3, target:", "spec.objectives[0].value", "beside a ratioMetric"),
+        (
+            SLO,
+            "{target:",
+            "{timeSliceWindow: 5m, target:",
+            "spec.objectives[0].timeSliceWindow",
+            "Occurrences has none",
+        ),
+        (SLO, "duration: 30d", "duration: 1M", "spec.timeWindow[0].duration", "h, d or w"),
+        (SLO, "isRolling: true", "isRolling: false", "spec.timeWindow[0].isRolling", "calendar"),
         (SLO, "30d", "30D", "spec.timeWindow[0].duration", "a length such as 30d"),
         (SLO, "[{duration: 30d, isRolling: true}]", "[]", "spec.timeWindow", "at least 1"),
         (SLO, "{target: 0.999}", "{displayName: x}", "spec.objectives[0]", "either target or targetPercent"),
         (SLO, "name: checkout-works", "name: Checkout Works", "metadata.name", "lower-case"),
-        (SLO, "kind: SLO", "kind: AlertPolicy", "kind", "not supported yet"),
         (SLO, "kind: SLO", "kind: SLX", "kind", "a kind of openslo/v1"),
-        (SLO, "openslo/v1", "openslo/v2", "apiVersion", "andon/v1 or openslo/v1"),
-        (SLO, "budgetingMethod", "budgetMethod", "spec.budgetMethod", "one of budgetingMethod"),
+        (SLO, "openslo/v1", "openslo/v2", "apiVersion", "openslo/v1, andon/v1 or openslo.com/v2alpha"),
+        (SLO, "budgetingMethod", "budgetMethod", "spec.budgetMethod", "one of alertPolicies, budgetingMethod"),
     ],
 )
 def test_what_is_not_understood_is_refused(
@@ -296,7 +307,7 @@ def test_what_is_not_understood_is_refused(
     ("old", "new", "path", "words"),
     [
         ("[checkout-works]", "[checkout-work]", "spec.sloRefs[0]", "the name of an SLO"),
-        ("short: 5m", "short: 1h", "spec.pairs[0]", "shorter"),
+        ("short: 5m", "short: 1h", "spec.pairs[0].short", "shorter"),
         ("long: 1h", "long: 31d", "spec.pairs[0].long", "no longer than"),
         ("14.4", "0", "spec.pairs[0].threshold", "above 0"),
         ("minimumBad: 3", "minimumBad: 0", "spec.minimumBad", "greater than or equal to 1"),

@@ -14,16 +14,16 @@ from fixtures.spans import FakeSpan, batch, only
 from processors.sli.columns import SpanColumns
 from processors.sli.indicator import Indicator
 from processors.sli.mask import good_and_valid
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
+from processors.sli.tracestate import EVERYTHING, TraceState, adjusted_count, threshold_of
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
-from processors.stored.tracestate import EVERYTHING, TraceState, adjusted_count, threshold_of
 
 STEPS = 64  # traces that stand for all: one in the middle of each part of the randomness there is
 
 
-def selector(where: dict[str, Any]) -> SpanSelector:
-    return SpanSelector.model_validate({"where": where})
+def selector(where: dict[str, Any]) -> Selector:
+    return Selector.model_validate({"where": where})
 
 
 SERVED = selector({"kind": "server"})

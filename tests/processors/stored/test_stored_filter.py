@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from fixtures.records import LOGS, POINTS, records
 from fixtures.spans import FakeSpan, batch, only
-from processors.sli.selector import Condition
+from processors.sli.selector import SEVERITIES, Condition, LogConditions, MetricConditions
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
-from processors.stored.fields import SEVERITIES, LogConditions, MetricConditions
 
 WORDS = st.sampled_from(["", "a", "ab", "/healthz", "10", "9", "true"])
 CONDITION = st.one_of(

@@ -8,7 +8,7 @@ from pipeline.clock import SystemClock
 from pipeline.lane import ChunkProcessor
 from pipeline.passage import unwatched
 from processors.sli.indicator import Indicator
-from processors.sli.selector import SpanSelector
+from processors.sli.selector import Selector
 from processors.sli.slices import SliceCounter
 from processors.stored.config import ProcessorsConfig
 from processors.stored.data import StoredData
@@ -18,8 +18,8 @@ from receivers.otlp.signals import TRACES
 WORKS = Indicator(
     name="works",
     generation="1",
-    valid=SpanSelector.model_validate({"where": {"span.user.id": {"exists": True}}}),
-    good=SpanSelector.model_validate({"where": {"outcome": "success"}}),
+    valid=Selector.model_validate({"where": {"span.user.id": {"exists": True}}}),
+    good=Selector.model_validate({"where": {"outcome": "success"}}),
 )
 SPANS = [
     FakeSpan(trace_id=n, status="ERROR" if n % 10 == 0 else "OK", attributes={"user.id": n}) for n in range(1, 101)

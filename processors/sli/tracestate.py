@@ -19,7 +19,8 @@ EVERYTHING = 1 << RANDOMNESS_BITS  # the adjusted count of what is kept with the
 PRECISION = 4  # hex digits, as SDKs are advised
 MAX_MEMBERS, MAX_LENGTH, LARGE_MEMBER = 32, 512, 128
 MAX_OT = 256
-_TH, _RV = re.compile(r"[0-9a-fA-F]{1,14}"), re.compile(r"[0-9a-fA-F]{14}")
+NEVER = 63  # the exponent of what was recorded, but not by its chance
+_TH, _RV, _P = re.compile(r"[0-9a-fA-F]{1,14}"), re.compile(r"[0-9a-fA-F]{14}"), re.compile(r"[0-9]{1,2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class TraceState:
 
     threshold: int | None
     randomness: int | None
+    exponent: int | None  # what samplers said before there were thresholds
     others: tuple[str, ...]  # sub-keys of `ot` but `th`
     members: tuple[str, ...]  # but `ot`
 
@@ -37,13 +39,23 @@ class TraceState:
         members = [member.strip(" \t") for member in text.split(",")]
         ours = next((member for member in members if member.startswith("ot=")), "ot=")
         pairs = [pair for pair in ours.removeprefix("ot=").split(";") if pair]
-        th, rv = (_first(pairs, key, shape) for key, shape in (("th:", _TH), ("rv:", _RV)))
+        th, rv, p = (_first(pairs, key, shape) for key, shape in (("th:", _TH), ("rv:", _RV), ("p:", _P)))
         return cls(
             threshold=None if th is None else int(th.ljust(DIGITS, "0"), 16),
             randomness=None if rv is None else int(rv, 16),
+            exponent=None if p is None or int(p) > NEVER else int(p),
             others=tuple(pair for pair in pairs if not pair.startswith("th:")),
             members=tuple(member for member in members if member and not member.startswith("ot=")),
         )
+
+    @property
+    def weight(self) -> Fraction | None:
+        """How many spans this one stands for; None where nobody said."""
+        if self.threshold is not None:
+            return adjusted_count(self.threshold)
+        if self.exponent is not None:
+            return Fraction(0 if self.exponent == NEVER else 1 << self.exponent)
+        return None
 
     def written(self, threshold: int) -> str:
         """The tracestate that says `threshold`."""

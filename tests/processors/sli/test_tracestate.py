@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.stored.tracestate import EVERYTHING, TraceState, adjusted_count, spelled, threshold_of
+from processors.sli.tracestate import EVERYTHING, TraceState, adjusted_count, spelled, threshold_of
 
 WORD = st.text("abcxyz019_-@", min_size=1, max_size=140)
 X100 = "x" * 100

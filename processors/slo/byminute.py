@@ -1,0 +1,148 @@
+"""Windows of promises that are counted minute by minute: laws over slices of time, and exclusions.
+
+In: promises, the ledgers of their signals. Out: `Measured` windows, in events or in slices as the law counts, up to
+where nothing more is expected. What a window says is computed anew only when one of its minutes changed or another one
+settled.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.component import Query
+from processors.slo.budget import Counts
+from processors.slo.burn import Measured
+from processors.slo.grid import MINUTE_S, Grid
+from processors.slo.heard import Heard, settled_until
+from processors.slo.law import Delivered, deliver, states
+from processors.slo.minutes import Minutes
+from processors.slo.promise import IndicatorKey, Promise, PromiseKey
+from processors.slo.slicebook import SliceBook
+from processors.slo.windows import EPOCH, Bounds, ago
+
+MINUTE = timedelta(minutes=1)
+AHEAD = timedelta(days=2)
+NOTHING_YET = Bounds(EPOCH, EPOCH), np.zeros(0, np.int8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was computed, and from what."""
+
+    at: datetime
+    version: int
+    windows: dict[str, Measured]
+
+
+class ByMinute:
+    """Measures a fixed set of such promises again and again."""
+
+    def __init__(self, query: Query, promises: Sequence[Promise]) -> None:
+        self._query = query
+        self._promises = promises
+        self._minutes = Minutes()
+        self._heard: Mapping[str, Heard] = {}
+        self._at: dict[str, datetime] = {}
+        self._now = EPOCH
+        self._known: dict[PromiseKey, _Known] = {}
+        self._excluded: dict[PromiseKey, tuple[Bounds, npt.NDArray[np.int8]]] = {}
+        self._books: dict[PromiseKey, SliceBook] = {}
+        self._news: list[tuple[Promise, list[dict[str, Any]]]] = []
+
+    def refresh(self, heard: Mapping[str, Heard], now: datetime) -> None:
+        """Read what is new."""
+        self._heard, self._now = heard, now
+        signals = {promise.signal for promise in self._promises}
+        self._at = {signal: settled_until(self._query, signal, now) for signal in signals}
+        starts: dict[IndicatorKey, int] = {}
+        for promise in self._promises:
+            first = min(bounds.start for bounds in windows_of(promise, self._at[promise.signal]).values())
+            start_s = int(first.timestamp()) // MINUTE_S * MINUTE_S
+            starts[promise.indicator] = min(start_s, starts.get(promise.indicator, start_s))
+        if starts:
+            self._minutes.refresh(self._query, starts)
+
+    def windows(self, promise: Promise) -> dict[str, Measured]:
+        """Each window of a promise, by name; `""` is its own."""
+        at, version = self.settled(promise), self._minutes.version(promise.indicator)
+        known = self._known.get(promise.key)
+        if known is None or (known.at, known.version) != (at, version):
+            measured = {
+                name: measured_in(name, bounds, deliver(promise.counting, self.grid(promise, bounds)))
+                for name, bounds in windows_of(promise, at).items()
+            }
+            known = self._known[promise.key] = _Known(at, version, measured)
+            if promise.counting.by_slices:
+                self._write_down(promise, measured[""].bounds)
+        return known.windows
+
+    def news(self) -> list[tuple[Promise, list[dict[str, Any]]]]:
+        """The rows of `slice_states` that are to be written since this was last asked, by promise."""
+        news, self._news = self._news, []
+        return news
+
+    def forget(self) -> None:
+        """What was to be written was not: read again what was, and judge anew."""
+        self._books.clear()
+        self._known.clear()
+
+    def _write_down(self, promise: Promise, bounds: Bounds) -> None:
+        """Note which slices of the promise's own window are new, or read differently."""
+        if promise.key not in self._books:
+            self._books[promise.key] = SliceBook(promise, int(bounds.start.timestamp()))
+            self._books[promise.key].read(self._query)
+        rows = self._books[promise.key].news(states(promise.counting, self.grid(promise, bounds)), self._now)
+        if rows:
+            self._news.append((promise, rows))
+
+    def settled(self, promise: Promise) -> datetime:
+        """Up to where nothing more is expected of a promise, on the edge of a slice."""
+        return slice_before(self._at[promise.signal], promise.counting.slice_s)
+
+    def grid(self, promise: Promise, bounds: Bounds) -> Grid:
+        """The minutes of a promise, with what its exclusions take out."""
+        start_s, end_s = (int(moment.timestamp()) for moment in bounds)
+        grid = self._minutes.grid(
+            promise.indicator, start_s, end_s, self._heard[promise.signal], self._at[promise.signal]
+        )
+        return replace(grid, excluded=self._codes(promise, bounds)) if promise.excluded else grid
+
+    def _codes(self, promise: Promise, bounds: Bounds) -> npt.NDArray[np.int8]:
+        """What exclusions make of each minute; they are unrolled for some days at a time."""
+        whole, codes = self._excluded.get(promise.key, NOTHING_YET)
+        if not (whole.start <= bounds.start and bounds.end <= whole.end):
+            assert promise.excluded is not None
+            whole = Bounds(min(bounds.start, whole.start) if len(codes) else bounds.start, bounds.end + AHEAD)
+            codes = promise.excluded(whole)
+            self._excluded[promise.key] = whole, codes
+        first, last = ((moment - whole.start) // MINUTE for moment in bounds)
+        return codes[first:last]
+
+
+def windows_of(promise: Promise, at: datetime) -> dict[str, Bounds]:
+    """The windows that end where nothing more is expected, by name; `""` is the promise's own."""
+    at = slice_before(at, promise.counting.slice_s)
+    start, end = promise.window.bounds(at)
+    own = Bounds(slice_before(start, MINUTE_S), min(end, at))
+    return {"": own} | {str(length): ago(length.seconds, at) for length in promise.burn.lengths}
+
+
+def slice_before(moment: datetime, slice_s: int) -> datetime:
+    """The newest edge of a slice that is not after `moment`."""
+    seconds = int(moment.timestamp())
+    return datetime.fromtimestamp(seconds - seconds % slice_s, UTC)
+
+
+def measured_in(name: str, bounds: Bounds, delivered: Delivered) -> Measured:
+    """A window as its law counts it."""
+    return Measured(
+        name=name,
+        bounds=bounds,
+        counts=Counts(delivered.good, delivered.eligible),
+        unseen=delivered.unseen,
+        heard=delivered.coverage,
+    )
