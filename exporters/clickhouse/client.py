@@ -157,6 +157,7 @@ class Client:
         timeout_s = self._config.timeout / NS_PER_S
         connection = clickhouse_connect.get_client(
             dsn=self._config.endpoint,
+            interface=self._config.endpoint.partition("://")[0],  # else the driver guesses it from the port
             username=self._user.username,
             password=self._user.password.get_secret_value(),
             database="__default__",
