@@ -219,7 +219,8 @@ SLI_DERIVED = Table(
     },
 )
 
-_SUMS = dict.fromkeys(("Good", "Valid", "GoodExtra", "ValidExtra"), "SimpleAggregateFunction(sum, UInt64)")
+_SUMMED = ("Good", "Valid", "GoodExtra", "ValidExtra", "Squares", "Weighted")
+_SUMS = {name: "SimpleAggregateFunction(sum, UInt64)" for name in _SUMMED}
 _INDICATOR = {"Indicator": "LowCardinality(String)", "Generation": "LowCardinality(String)"}
 
 # The same by the minute and by the hour, groups summed; views fill them.
