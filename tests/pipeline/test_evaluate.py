@@ -196,7 +196,7 @@ def test_an_outage_is_recorded_told_and_resolved(store: Store, objectives: Objec
 
 def test_evidence_can_be_counted_again(store: Store, objectives: Objectives) -> None:
     """The query beside each breach gives its counts, and its trace is one that was bad."""
-    play(store, objectives, lambda clock: evaluator(store, objectives, clock), story=STORY[:11], always_heard=False)
+    play(store, objectives, lambda clock: evaluator(store, objectives, clock), story=STORY[:11])
     found = rows(store, "SELECT * FROM breaches WHERE Event != 'measured'")
     assert found
     for row in found:
@@ -218,7 +218,7 @@ def test_status_says_what_is_known_now(store: Store, objectives: Objectives) -> 
             "Shed": 0,
         }
         store.client.write("receiver_ledger", [ledger], token=f"ledger {number}")
-    play(store, objectives, lambda clock: evaluator(store, objectives, clock), story=STORY[:11])
+    play(store, objectives, lambda clock: evaluator(store, objectives, clock), story=STORY[:11], always_heard=False)
     (status,) = rows(store, "SELECT * FROM slo_status WHERE Promise = 'orders-work' ORDER BY At DESC LIMIT 1")
     assert (status["State"], status["Good"], status["Valid"]) == ("breached", 160, 220)
     assert (status["LiveGood"], status["LiveValid"]) == (60, 120)
