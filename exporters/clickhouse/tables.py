@@ -220,7 +220,7 @@ SLI_DERIVED = Table(
 )
 
 _SUMMED = ("Good", "Valid", "GoodExtra", "ValidExtra", "Squares", "Weighted")
-_SUMS = {name: "SimpleAggregateFunction(sum, UInt64)" for name in _SUMMED}
+_SUMS = dict.fromkeys(_SUMMED, "SimpleAggregateFunction(sum, UInt64)")
 _INDICATOR = {"Indicator": "LowCardinality(String)", "Generation": "LowCardinality(String)"}
 
 # The same by the minute and by the hour, groups summed; views fill them.
