@@ -147,15 +147,18 @@ def _facts(trial: "Trial") -> dict[str, Any]:
         "bad": trial.valid - trial.good,
         "valid": trial.valid,
         "rejected": trial.rejected,
-        "sli": None if trial.ratio is None else _floored(trial),
+        "sli": None if trial.ratio is None else _floored(trial.ratio),
+        "apdex": None if trial.apdex is None else _floored(trial.apdex),
         "samples": {word: [plain(one) for one in some] for word, some in trial.samples.items()},
     }
 
 
 def _told(trial: "Trial", since: str) -> str:
     """A block of lines: the SLI, and below it what it comes from."""
-    share = "nothing was counted" if trial.ratio is None else f"SLI {float(_floored(trial)) * 100:.4f} %"
+    share = "nothing was counted" if trial.ratio is None else f"SLI {float(_floored(trial.ratio)) * 100:.4f} %"
     lines = [f"{trial.indicator.name}: {share}, {trial.indicator.signal} of the last {since}"]
+    if trial.apdex is not None:
+        lines[0] += f"; Apdex {_floored(trial.apdex)}"
     counts = {"good": trial.good, "bad": trial.valid - trial.good, "rejected": trial.rejected}
     for word, count in counts.items():
         lines.append(f"  {word:9}{count:>12}")
@@ -163,10 +166,9 @@ def _told(trial: "Trial", since: str) -> str:
     return "\n".join(lines)
 
 
-def _floored(trial: "Trial") -> str:
-    """The SLI, never rounded up."""
-    assert trial.ratio is not None
-    whole = trial.ratio.numerator * 10**DECIMALS // trial.ratio.denominator
+def _floored(ratio: Fraction) -> str:
+    """A ratio for people, never rounded up."""
+    whole = ratio.numerator * 10**DECIMALS // ratio.denominator
     return f"{whole // 10**DECIMALS}.{whole % 10**DECIMALS:0{DECIMALS}}"
 
 

@@ -108,7 +108,7 @@ def stored_sql(signal: str, now_s: int) -> str:
         SELECT minOrNull(until) AS until FROM (
             SELECT Worker, max(StoredUntil) AS until FROM receiver_ledger
             WHERE Signal = {quoted(signal)} AND Slice >= toDateTime({now_s - FORGOTTEN_S}, 'UTC')
-            GROUP BY Worker)"""  # noqa: S608
+            GROUP BY Worker HAVING until > toDateTime64(0, 3))"""  # noqa: S608
 
 
 def _filled(ms: Ints) -> Ints:
