@@ -251,7 +251,9 @@ def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) ->
 
 @app.command(rich_help_panel=BY_HAND)
 def bench(
-    what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
+    what: Annotated[
+        str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work; `report`: SQL")
+    ] = "ingest",
     peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
     signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
     sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,50,512,5000",
@@ -262,10 +264,13 @@ def bench(
 ) -> None:
     """Measure our own cost beside a peer's, fed the same."""
     with explained("bench"):
-        from pipeline.bench import plan, run_bench
+        from pipeline.bench import REPORT, plan, run_bench, run_questions
 
-        planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
-        run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
+        if what == REPORT:
+            run_questions(quick=quick, as_json=as_json)
+        else:
+            planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
+            run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
 
 
 def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":

@@ -22,7 +22,7 @@ from pipeline.bench.soak import soak
 from pipeline.bench.work import steps
 from pipeline.errors import AndonError, PermanentError
 
-INGEST, STEPS = "ingest", "steps"
+INGEST, STEPS, REPORT = "ingest", "steps", "report"
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -33,7 +33,7 @@ def run_bench(what: str, planned: Plan, *, peer: str, as_json: bool, markdown: P
         PermanentError: it cannot be measured, or not all of it, and why.
     """
     if what not in (INGEST, STEPS):
-        raise PermanentError(f"expected {INGEST} or {STEPS}, got {what!r}")
+        raise PermanentError(f"expected {INGEST}, {STEPS} or {REPORT}, got {what!r}")
     found = Found(machine=machine())
     programs = collectors(peer) if what == INGEST else []
     if planned.soak_s:

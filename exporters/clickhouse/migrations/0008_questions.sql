@@ -46,10 +46,7 @@ AS WITH
     counted AS (
         SELECT Indicator, Generation, toNullable(sum(Good) + sum(GoodExtra) / 1e6) AS MonthGood,
             toNullable(sum(Valid) + sum(ValidExtra) / 1e6) AS MonthValid
-        FROM sli_hours
-        WHERE Hour >= MonthStart AND Hour < MonthEnd
-            AND (Indicator, Generation) IN (SELECT Indicator, IndicatorGeneration FROM running)
-        GROUP BY Indicator, Generation
+        FROM sli_hours WHERE Hour >= MonthStart AND Hour < MonthEnd GROUP BY Indicator, Generation
     )
 SELECT Kind, Promise, Service, Law, PeriodStart, PeriodEnd, Target, Delivered,
     toFloat64(splitByChar('/', closed.Good)[1]) / toFloat64(splitByChar('/', closed.Good)[2]) AS Good,

@@ -222,6 +222,8 @@ def test_a_view_gives_the_columns_that_it_declares(view: str, clickhouse: Engine
     declared = re.findall(r"`(\w+)` (.+?) COMMENT '", made)
     given = ask(clickhouse, asked, f"DESCRIBE (SELECT * FROM {view}({VIEWS[view]}))")
     assert [tuple(row[:2]) for row in given] == declared != []
+    arrow = asked.reader.query(f"SELECT * FROM {view}({VIEWS[view]})")  # as `andon sql` asks
+    assert [*arrow.to_pylist()[0]] == [name for name, _ in declared]
 
 
 def test_parameters_of_a_query_go_through_to_a_view(clickhouse: Engine, asked: Store) -> None:
