@@ -33,12 +33,15 @@ AS WITH
         SELECT * FROM period_results WHERE PeriodStart <= Middle AND PeriodEnd > Middle
         ORDER BY ClosedAt DESC, Revision DESC LIMIT 1 BY Kind, Promise
     ),
+    -- The last evaluation of the month, by the parts' own minimum and maximum; elsewhere months end up to 14 hours apart.
+    greatest((SELECT max(At) FROM slo_status WHERE _partition_id = toString(toYYYYMM(MonthStart))), MonthStart) AS LastLook,
     -- A calendar period ends later than it is looked at, and belongs to the month whose middle it holds.
     running AS (
-        SELECT * FROM slo_status WHERE (Kind, Promise, At) IN (
+        SELECT * FROM slo_status
+        PREWHERE At >= LastLook - INTERVAL 28 HOUR AND At < MonthEnd + INTERVAL 12 HOUR
+        WHERE (Kind, Promise, At) IN (
             SELECT Kind, Promise, max(At) FROM slo_status
-            WHERE At >= (SELECT max(At) FROM slo_status WHERE At < MonthEnd + INTERVAL 12 HOUR) - INTERVAL 28 HOUR
-                AND At < MonthEnd + INTERVAL 12 HOUR
+            WHERE At >= LastLook - INTERVAL 28 HOUR AND At < MonthEnd + INTERVAL 12 HOUR
                 AND if(WindowEnd > At + INTERVAL 10 SECOND, WindowStart <= Middle AND WindowEnd > Middle, At >= MonthStart AND At < MonthEnd)
             GROUP BY Kind, Promise
         ) AND (Kind, Promise) NOT IN (SELECT Kind, Promise FROM closed)
