@@ -230,7 +230,10 @@ def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) ->
 
 @app.command(rich_help_panel=BY_HAND)
 def bench(
-    what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
+    what: Annotated[
+        str,
+        typer.Argument(help="`ingest`: the programs; `steps`: only our own work; `evaluate`: a look at every promise"),
+    ] = "ingest",
     peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
     signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
     sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,50,512,5000",

@@ -33,6 +33,7 @@ class Surveyor:
         self._promises = promises
         self._query = query
         self._live_s = live_s
+        self._shapes = {promise.key: shape_of(promise) for promise in promises}
         self._heard: dict[str, Heard] = {}
         self._by_minute = ByMinute(query, [promise for promise in promises if promise.by_minute])
 
@@ -65,14 +66,14 @@ class Surveyor:
 
     def _usual(self, now: datetime) -> dict[Shape, dict[str, Bounds]]:
         """The windows that promises of each shape need; many have the same."""
-        shapes = {shape_of(promise): promise for promise in self._promises}
+        shapes = {self._shapes[promise.key]: promise for promise in self._promises}
         return {shape: needed(promise, now) for shape, promise in shapes.items()}
 
     def _listen(self, usual: Mapping[Shape, Mapping[str, Bounds]], now: datetime) -> None:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
         for promise in self._promises:
-            first = min(bounds.start for bounds in usual[shape_of(promise)].values())
+            first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
             starts[promise.signal] = min(first, starts.get(promise.signal, first))
         for signal, start in starts.items():
             if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
@@ -83,7 +84,7 @@ class Surveyor:
         self, promise: Promise, usual: Mapping[Shape, dict[str, Bounds]], lasted: Bounds | None, now: datetime
     ) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
-        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else usual[shape_of(promise)])
+        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
         return windows if lasted is None else windows | {LASTED: lasted}
 
     def _status(
