@@ -23,7 +23,7 @@ from pipeline.bench.soak import soak
 from pipeline.bench.work import steps
 from pipeline.errors import AndonError, PermanentError
 
-INGEST, STEPS, EVALUATE = "ingest", "steps", "evaluate"
+INGEST, STEPS, EVALUATE, REPORT = "ingest", "steps", "evaluate", "report"
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -34,7 +34,7 @@ def run_bench(what: str, planned: Plan, *, peer: str, as_json: bool, markdown: P
         PermanentError: it cannot be measured, or not all of it, and why.
     """
     if what not in (INGEST, STEPS, EVALUATE):
-        raise PermanentError(f"expected {INGEST}, {STEPS} or {EVALUATE}, got {what!r}")
+        raise PermanentError(f"expected {INGEST}, {STEPS}, {EVALUATE} or {REPORT}, got {what!r}")
     found = Found(machine=machine())
     programs = collectors(peer) if what == INGEST else []
     if what == EVALUATE:
