@@ -24,7 +24,7 @@ INKS = (
     ".quiet{fill:#5b9d80}.some{fill:#a25f00}.much{fill:#b8440c}.all{fill:#ad2420}.ahead{fill:#c9c2b4}.mark{fill:#69645a}"
     ".kept{fill:#5b9d80}.broken{fill:#ad2420}.no_data{fill:#8d8678}.cut{fill:#fff}"
     ".line{fill:none;stroke:#1d1b17;stroke-width:1}.area{fill:#5b9d80;opacity:.18}.over{fill:#ad2420;opacity:.2}"
-    ".limit{fill:none;stroke:#69645a;stroke-width:.6;stroke-dasharray:2 2}"
+    ".limit{fill:none;stroke:#69645a;stroke-width:1.2;stroke-dasharray:2 2}"
 )
 MARKS = {
     "kept": '<circle cx="10" cy="10" r="8"/>',

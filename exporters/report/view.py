@@ -190,8 +190,8 @@ def _owed_in_all(every: Sequence[tuple[Agreement, Objective]]) -> str:
                 sums[key] = sums.get(key, Decimal(0)) + Decimal(owed["amount"])
     told = [words.money(str(total), currency) + _to(customer) for (currency, customer), total in sums.items()] + shares
     if told:
-        verb = "would be owed" if any(each.so_far for _, each in every) else "are owed" if len(told) > 1 else "is owed"
-        return f"{words.listing(told)} {verb}."
+        verb = "Owed so far" if any(each.so_far for _, each in every) else "Owed"
+        return f"{verb}: {words.listing(told)}."
     agreed = any(each.record["credit"] for _, each in every)
     return "Nothing is owed." if agreed else "No credits are agreed, so nothing is owed."
 
