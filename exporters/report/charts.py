@@ -4,7 +4,7 @@ In: parts of a report. Out: `Chart`, with a title and a description that say wha
 it or is told by colour alone: bad days are taller, broken periods rise above the line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from html import escape
@@ -86,17 +86,26 @@ def burn_down(days: Sequence[Day], budget: Budget, name: str, title: str, descri
     def y(share: Fraction) -> str:
         return f"{float((1 - share) / (1 - lowest) * (PLOT - 4) + 2):.1f}"
 
-    points = [(0, Fraction(1)), *((STEP * number, share) for number, share in enumerate(left, 1))]
-    path = "".join(f"{'L' if at else 'M'}{x} {y(share)}" for at, (x, share) in enumerate(points))
-    zero, end, width = y(Fraction(0)), points[-1][0], STEP * len(days)
-    floor = [max(Fraction(0), share) for _, share in points]
-    area = "".join(f"L{x} {y(share)}" for (x, _), share in zip(points, floor, strict=True))
-    below = "".join(f"L{x} {y(min(Fraction(0), share))}" for x, share in points)
+    points = list(_crossing([Fraction(1), *left]))
+    path = "".join(f"{'L' if at else 'M'}{float(x):.1f} {y(share)}" for at, (x, share) in enumerate(points))
+    zero, end, width = y(Fraction(0)), STEP * len(left), STEP * len(days)
+    area = "".join(f"L{float(x):.1f} {y(max(Fraction(0), share))}" for x, share in points)
+    below = "".join(f"L{float(x):.1f} {y(min(Fraction(0), share))}" for x, share in points)
     drawn = (
         f'<path class="area" d="M0 {zero}{area}L{end} {zero}z"/><path class="over" d="M0 {zero}{below}L{end} {zero}z"/>'
         f'<path class="limit" d="M0 {zero}H{width}"/><path class="line" d="{path}"/>'
     )
     return _chart(name, title, description, width, PLOT, drawn)
+
+
+def _crossing(shares: Sequence[Fraction]) -> Iterator[tuple[Fraction, Fraction]]:
+    """The points of the line, with the one where it goes below zero."""
+    before = shares[0]
+    for number, share in enumerate(shares):
+        if share < 0 < before:
+            yield STEP * (number - 1 + before / (before - share)), Fraction(0)
+        yield Fraction(STEP * number), share
+        before = share
 
 
 def trend(past: Sequence[Past | None], name: str, title: str, description: str) -> Chart:

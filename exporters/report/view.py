@@ -18,6 +18,7 @@ from exporters.report.document import Agreement, Objective, Past, Report
 from exporters.report.losses import Loss, losses
 
 MAX_ROWS = 20
+NAMED = 3  # so many names are read in a sentence
 MONTHS_SHOWN = 12
 VERDICTS = {"kept": "kept", "broken": "broken", "no_data": "not decided"}
 TRACES_SHOWN = 5
@@ -91,6 +92,7 @@ class AgreementView:
     description: str
     period: str
     state: str
+    alone: bool
     objectives: tuple[ObjectiveView, ...]
 
 
@@ -131,7 +133,7 @@ def view(report: Report) -> View:
     shown = [each for one in agreements for each in one.objectives]
     return View(
         month=month,
-        name=words.listing([one.title for one in report.agreements][:3]) if len(report.agreements) <= 3 else "",  # noqa: PLR2004
+        name=words.listing([one.title for one in report.agreements]) if len(agreements) <= NAMED else "",
         verdict=_verdict([each for _, each in every]),
         headline=_headline(every, month),
         lede=tuple(_lede(every, shown)),
@@ -153,16 +155,16 @@ def _headline(every: Sequence[tuple[Agreement, Objective]], month: str) -> str:
     if len(every) == 1:
         agreement, one = every[0]
         verb = {"kept": "was kept", "broken": "was broken", "no_data": "could not be judged"}[one.record["verdict"]]
-        if so_far:
-            verb = verb.replace("was", "is").replace("could not", "cannot")
+        verb = verb.replace("was", "is").replace("could not", "cannot") if so_far else verb
         return f"{agreement.title} {verb} in {month}{so_far}"
     broken = sum(each.record["verdict"] == "broken" for _, each in every)
     silent = sum(each.record["verdict"] == "no_data" for _, each in every)
+    plural = "are" if so_far else "were"
+    singular = "is" if so_far else "was"
     if not broken and not silent:
-        return f"All {len(every)} promises were kept in {month}{so_far}"
-    said = f"{broken} of {len(every)} promises {'was' if broken == 1 else 'were'} broken in {month}{so_far}"
-    if not broken:
-        said = f"No promise was broken in {month}{so_far}"
+        everyone = "Both promises" if len(every) == 2 else f"All {len(every)} promises"  # noqa: PLR2004
+        return f"{everyone} {plural} kept in {month}{so_far}"
+    said = f"{broken or 'None'} of {len(every)} promises {singular if broken <= 1 else plural} broken in {month}{so_far}"
     return f"{said}, and {silent} could not be judged" if silent else said
 
 
@@ -171,7 +173,7 @@ def _lede(every: Sequence[tuple[Agreement, Objective]], shown: Sequence[Objectiv
         yield shown[0].sentence
     elif broken := [one for one in every if one[1].record["verdict"] == "broken"]:
         names = [each.title for _, each in broken]
-        listed = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} more"]  # noqa: PLR2004
+        listed = names if len(names) <= NAMED else [*names[:NAMED], f"{len(names) - NAMED} more"]
         yield f"Broken: {words.listing(listed)}."
     yield _owed_in_all(every)
 
@@ -192,8 +194,9 @@ def _owed_in_all(every: Sequence[tuple[Agreement, Objective]]) -> str:
     if told:
         verb = "Owed so far" if any(each.so_far for _, each in every) else "Owed"
         return f"{verb}: {words.listing(told)}."
+    so_far = " so far" if any(each.so_far for _, each in every) else ""
     agreed = any(each.record["credit"] for _, each in every)
-    return "Nothing is owed." if agreed else "No credits are agreed, so nothing is owed."
+    return f"Nothing is owed{so_far}." if agreed else "No credits are agreed, so nothing is owed."
 
 
 def _to(customer: str) -> str:
@@ -226,6 +229,7 @@ def _agreement(one: Agreement, anchor: str) -> AgreementView:
         description=one.description,
         period=f"{start} to {end}, {one.time_zone}",
         state=f"So far{closes}." if any(each.so_far for each in one.objectives) else "Closed.",
+        alone=len(one.objectives) == 1 and one.objectives[0].title == one.title,
         objectives=tuple(_objective(one, each, f"{anchor}-{number}") for number, each in enumerate(one.objectives, 1)),
     )
 
@@ -282,7 +286,7 @@ def _pictures(agreement: Agreement, one: Objective, anchor: str) -> dict[str, An
         "strip": charts.strip(one.days, f"{anchor}-days", "Days of the period", note),
         "strip_from": words.day(agreement.start, zone),
         "strip_to": f"{one.days[-1].day.day}{words.SPACE}{words.MONTHS[one.days[-1].day.month - 1][:3]}",
-        "strip_note": note + (" A line under a day: an exclusion was used." if any(d.excluded for d in one.days) else ""),
+        "strip_note": f"{note}{EXCLUDED if any(day.excluded for day in one.days) else ''}",
         "burn": burnt,
         "burn_note": _burn_note(one),
         "trend": charts.trend(months, f"{anchor}-trend", "The last twelve periods", _trend_note(one)),
@@ -314,8 +318,10 @@ def _burn_note(one: Objective) -> str:
     said = f"{words.amount(used, budget.unit, up=True)} of {words.amount(allowed, budget.unit)} went"
     when = f"; the budget was used up on {out.day.day} {words.MONTHS[out.day.month - 1]}" if out else ""
     spread = Fraction(budget.elsewhere)
-    rest = f" {words.amount(spread, budget.unit, up=True)} of it in minutes that were good enough, drawn evenly." if spread else ""
-    return f"{said}{when}.{rest}"
+    if not spread:
+        return f"{said}{when}."
+    lost = words.amount(spread, budget.unit, up=True)
+    return f"{said}{when}. {lost} of it in minutes that were good enough by themselves, drawn evenly."
 
 
 def _trend_note(one: Objective) -> str:
@@ -323,7 +329,8 @@ def _trend_note(one: Objective) -> str:
     broken = sum(each.verdict == "broken" for each in closed)
     if not closed:
         return "No period before this one is closed."
-    return f"{broken} of {words.plural(len(closed), 'closed period')} {'was' if broken == 1 else 'were'} broken. Above the line, more failed than was allowed."
+    said = f"{broken or 'None'} of {words.plural(len(closed), 'closed period')} {'were' if broken > 1 else 'was'} broken."
+    return f"{said} Above the line, more failed than was allowed."
 
 
 def _promised(one: Objective) -> str:
@@ -353,7 +360,8 @@ def _sentence(one: Objective) -> str:
         return f"{said}: nothing was lost."
     if lost.startswith("1 "):
         what = what.replace("were", "was")
-    return f"{said}: {lost} {what}, and {words.amount(allowed, budget.unit)} were allowed."
+    so_far = " so far" if one.so_far else ""
+    return f"{said}: {lost} {what}, and {words.amount(allowed, budget.unit)} were allowed{so_far}."
 
 
 def _figures(one: Objective) -> Iterator[Fact]:
@@ -361,7 +369,8 @@ def _figures(one: Objective) -> Iterator[Fact]:
     yield Fact("promised", _promised(one))
     yield Fact("delivered", _delivered(one), _bounds(record))
     if record["verdict"] != "no_data":
-        said = f"{words.amount(Fraction(budget.used), budget.unit, up=True)} of {words.amount(Fraction(budget.allowed), budget.unit)}"
+        used, allowed = Fraction(budget.used), Fraction(budget.allowed)
+        said = f"{words.amount(used, budget.unit, up=True)} of {words.amount(allowed, budget.unit)}"
         yield Fact("budget used", _used(one), said)
     yield Fact("owed", _owed(record), _claim(record))
 
@@ -482,6 +491,7 @@ def _incident_table(one: Objective, zone: str) -> Table:
     return Table(("incident", "impact", "when", "of the budget"), rows)
 
 
+EXCLUDED = " A line under a day: an exclusion was used."
 EFFECTS = {"remove": "not counted", "count_good": "counted as good", "count": "only noted"}
 
 
@@ -538,7 +548,8 @@ def _adjustments(record: Mapping[str, Any]) -> Iterator[str]:
     for each in record["late_adjustments"]:
         closed, now = (each[name]["ratio"] for name in ("closed", "now"))
         shown = ["nothing" if one is None else words.percent(Fraction(one)) for one in (closed, now)]
-        yield f"{each['period']} was closed with {shown[0]}; with what came in later it is {shown[1]}. Its record stays."
+        told = f"{each['period']} was closed with {shown[0]}; with what came in later it is {shown[1]}."
+        yield f"{told} Its record stays."
 
 
 def _closed_table(one: Objective, zone: str) -> Table:
