@@ -16,7 +16,7 @@ STEP, BAR = 10, 8
 STRIP_HEIGHT, MARK_Y = 40, 44
 HEIGHTS = {"quiet": 8, "some": 17, "much": 28, "all": 40, "ahead": 2}
 PLOT = 100
-LOWEST = Fraction(-3, 2)  # how far below zero a budget is drawn
+LOWEST = -1.5  # how far below zero a budget is drawn
 HIGHEST = Fraction(2)  # how many budgets a period is drawn with at most
 HEADROOM = Fraction(5, 4)
 # For whoever shows a picture without the style of the page.
@@ -78,19 +78,19 @@ def remaining(days: Sequence[Day], budget: Budget) -> list[Fraction]:
 
 def burn_down(days: Sequence[Day], budget: Budget, name: str, title: str, description: str) -> Chart | None:
     """The budget from whole to what is left; below the line it is overspent. None where nothing could be spent."""
-    left = [max(LOWEST, one) for one in remaining(days, budget)]
+    left = [max(LOWEST, float(one)) for one in remaining(days, budget)]
     if not left:
         return None
-    lowest = min(Fraction(0), *left)
+    lowest = min(0.0, *left)
 
-    def y(share: Fraction) -> str:
-        return f"{float((1 - share) / (1 - lowest) * (PLOT - 4) + 2):.1f}"
+    def y(share: float) -> str:
+        return f"{(1 - share) / (1 - lowest) * (PLOT - 4) + 2:.1f}"
 
-    points = list(_crossing([Fraction(1), *left]))
-    path = "".join(f"{'L' if at else 'M'}{float(x):.1f} {y(share)}" for at, (x, share) in enumerate(points))
-    zero, end, width = y(Fraction(0)), STEP * len(left), STEP * len(days)
-    area = "".join(f"L{float(x):.1f} {y(max(Fraction(0), share))}" for x, share in points)
-    below = "".join(f"L{float(x):.1f} {y(min(Fraction(0), share))}" for x, share in points)
+    points = list(_crossing([1.0, *left]))
+    path = "".join(f"{'L' if at else 'M'}{x:.1f} {y(share)}" for at, (x, share) in enumerate(points))
+    zero, end, width = y(0.0), STEP * len(left), STEP * len(days)
+    area = "".join(f"L{x:.1f} {y(max(0.0, share))}" for x, share in points)
+    below = "".join(f"L{x:.1f} {y(min(0.0, share))}" for x, share in points)
     drawn = (
         f'<path class="area" d="M0 {zero}{area}L{end} {zero}z"/><path class="over" d="M0 {zero}{below}L{end} {zero}z"/>'
         f'<path class="limit" d="M0 {zero}H{width}"/><path class="line" d="{path}"/>'
@@ -98,13 +98,13 @@ def burn_down(days: Sequence[Day], budget: Budget, name: str, title: str, descri
     return _chart(name, title, description, width, PLOT, drawn)
 
 
-def _crossing(shares: Sequence[Fraction]) -> Iterator[tuple[Fraction, Fraction]]:
+def _crossing(shares: Sequence[float]) -> Iterator[tuple[float, float]]:
     """The points of the line, with the one where it goes below zero."""
     before = shares[0]
     for number, share in enumerate(shares):
         if share < 0 < before:
-            yield STEP * (number - 1 + before / (before - share)), Fraction(0)
-        yield Fraction(STEP * number), share
+            yield STEP * (number - 1 + before / (before - share)), 0.0
+        yield STEP * number, share
         before = share
 
 

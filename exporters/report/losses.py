@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from exporters.report.document import Budget, Day, Level
 
-MINUTE = timedelta(minutes=1)
 ONE_DAY = timedelta(days=1)
 BY_SHARES = frozenset({"ratio_timeslices", "mean_interval_availability"})
 Record = Mapping[str, Any]
@@ -54,7 +53,8 @@ def amounts(record: Record) -> tuple[Fraction, Fraction]:
 def budget(record: Record) -> Budget:
     """What the period was allowed to lose, and lost."""
     allowed, used = amounts(record)
-    known = sum((one.amount for one in losses(record)), Fraction(0))
+    rows = [amount for _, _, amount in _rows(record)]
+    known = sum(rows) * _scale(record, sum(rows))
     return Budget(
         unit=unit_of(record),
         allowed=text(allowed),
@@ -66,25 +66,48 @@ def budget(record: Record) -> Budget:
 
 def losses(record: Record) -> list[Loss]:
     """What each bad slice lost; together never more than the period did, so that what an exclusion cut is left out."""
-    found = [one for one in _whole(record) if one.amount]
-    _, used = amounts(record)
-    known = sum((one.amount for one in found), Fraction(0))
-    exact = known == used or (unit_of(record) == "requests" and known < used)
-    scale = Fraction(1) if exact or not known else used / known
-    return [Loss(one.start, one.end, one.amount * scale) for one in found]
+    rows = list(_rows(record))
+    scale = _scale(record, sum(amount for _, _, amount in rows))
+    return [_loss(*row, scale) for row in rows]
 
 
-def _whole(record: Record) -> Iterator[Loss]:
-    """Bad slices as if all of each was counted."""
-    slices, law = record["bad_slices"], record["law"]
-    for started, ended, good, valid in slices["rows"]:
-        start, end = datetime.fromisoformat(started), datetime.fromisoformat(ended)
-        if unit_of(record) == "requests":
-            amount = Fraction(valid - good, slices["unit"])
+def stretches(record: Record) -> list[Loss]:
+    """The same by bad slices in a row."""
+    joined: list[tuple[str, str, int | Fraction]] = []
+    for start, end, amount in _rows(record):
+        if joined and joined[-1][1] == start:
+            joined[-1] = joined[-1][0], end, joined[-1][2] + amount
         else:
-            part = Fraction(valid - good, valid) if law["type"] in BY_SHARES and valid else Fraction(1)
-            amount = part * Fraction((end - start) // MINUTE)
-        yield Loss(start, end, amount)
+            joined.append((start, end, amount))
+    scale = _scale(record, sum(amount for _, _, amount in joined))
+    return [_loss(*row, scale) for row in joined]
+
+
+def _loss(start: str, end: str, amount: int | Fraction, scale: Fraction) -> Loss:
+    exact = Fraction(amount) if scale == 1 else amount * scale
+    return Loss(datetime.fromisoformat(start), datetime.fromisoformat(end), exact)
+
+
+def _rows(record: Record) -> Iterator[tuple[str, str, int | Fraction]]:
+    """Bad slices as if all of each was counted: requests times their unit, or minutes."""
+    law = record["law"]
+    minutes = law.get("slice_s", 0) // 60
+    by_shares = law["type"] in BY_SHARES
+    for start, end, good, valid in record["bad_slices"]["rows"]:
+        if not minutes:
+            amount: int | Fraction = valid - good
+        else:
+            amount = Fraction((valid - good) * minutes, valid) if by_shares and valid else minutes
+        if amount:
+            yield start, end, amount
+
+
+def _scale(record: Record, known: int | Fraction) -> Fraction:
+    """What an amount is to be multiplied by."""
+    _, used = amounts(record)
+    one = Fraction(1, record["bad_slices"]["unit"]) if unit_of(record) == "requests" else Fraction(1)
+    fits = known * one == used or (unit_of(record) == "requests" and known * one < used)
+    return one if fits or not known else used / known
 
 
 def days(record: Record, zone: str, until: datetime) -> list[Day]:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from heapq import nlargest
 from itertools import count as numbers
 from typing import Any
 
 from exporters.report import charts, words
 from exporters.report.charts import Chart
 from exporters.report.document import Agreement, Objective, Past, Report
-from exporters.report.losses import Loss, losses
+from exporters.report.losses import stretches
 
-MAX_ROWS = 20
+MAX_ROWS = 12
 NAMED = 3  # so many names are read in a sentence
 MONTHS_SHOWN = 12
 VERDICTS = {"kept": "kept", "broken": "broken", "no_data": "not decided"}
@@ -237,7 +238,6 @@ def _agreement(one: Agreement, anchor: str) -> AgreementView:
 def _objective(agreement: Agreement, one: Objective, anchor: str) -> ObjectiveView:
     record, zone = one.record, agreement.time_zone
     verdict = record["verdict"]
-    lost = losses(record)
     return ObjectiveView(
         anchor=anchor,
         name=one.promise,
@@ -252,7 +252,7 @@ def _objective(agreement: Agreement, one: Objective, anchor: str) -> ObjectiveVi
         **_pictures(agreement, one, anchor),
         trend_table=_trend_table(one),
         broken=_broken(one, zone),
-        lost=_lost_table(lost, one, zone),
+        lost=_lost_table(one, zone),
         breaches=_breach_table(one, zone),
         incidents=_incident_table(one, zone),
         used=_window_table(record["exclusions"]["used"], zone, "effect"),
@@ -412,25 +412,6 @@ def _claim(record: Mapping[str, Any]) -> str:
     return f"to be claimed before {words.full_when(datetime.fromisoformat(credit['claim_by']), 'UTC')} UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Bad slices in a row."""
-
-    start: datetime
-    end: datetime
-    lost: Fraction
-
-
-def _stretches(lost: Sequence[Loss]) -> list[_Stretch]:
-    found: list[_Stretch] = []
-    for one in lost:
-        if found and found[-1].end == one.start:
-            found[-1] = _Stretch(found[-1].start, one.end, found[-1].lost + one.amount)
-        else:
-            found.append(_Stretch(one.start, one.end, one.amount))
-    return found
-
-
 def _broken(one: Objective, zone: str) -> str:
     if one.record["broken_at"] is None:
         return ""
@@ -439,16 +420,16 @@ def _broken(one: Objective, zone: str) -> str:
     return f"It was broken in the minute of {moment}: after it, not even perfect service for {after} would have kept it."
 
 
-def _lost_table(lost: Sequence[Loss], one: Objective, zone: str) -> Table:
-    found = _stretches(lost)
-    worst = sorted(sorted(found, key=lambda each: -each.lost)[:MAX_ROWS], key=lambda each: each.start)
+def _lost_table(one: Objective, zone: str) -> Table:
+    found = stretches(one.record)
+    worst = sorted(nlargest(MAX_ROWS, found, key=lambda each: each.amount), key=lambda each: each.start)
     allowed = Fraction(one.budget.allowed)
     head = "down" if one.budget.unit == "minutes" else "failed"
     rows = tuple(
         (
             words.between(each.start, each.end, zone),
-            words.amount(each.lost, one.budget.unit, up=True),
-            words.lost_percent(each.lost / allowed) if allowed else "",
+            words.amount(each.amount, one.budget.unit, up=True),
+            words.lost_percent(each.amount / allowed) if allowed else "",
         )
         for each in worst
     )
@@ -507,7 +488,7 @@ def _window_table(windows: Sequence[Mapping[str, Any]], zone: str, why: str) -> 
         )
         for each in windows
     )
-    shown = rows[: 2 * MAX_ROWS]
+    shown = rows[: 3 * MAX_ROWS]
     last = "effect" if why == "effect" else "why it was refused"
     return Table(("when", "what", "announced", last), shown, _more(len(rows) - len(shown), "more"))
 
