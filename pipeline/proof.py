@@ -81,6 +81,9 @@ class Proof:
         if f"{canonical(record)}\n" != text or folder_of(record) != folder:
             yield f"{where}/record.json: expected canonical JSON of {folder}"
         records[folder] = record
+        for name in ("facts.json", "definitions.json"):
+            if f"{canonical(json.loads(content := self._read(folder, name)))}\n".encode() != content:
+                yield f"{where}/{name}: expected canonical JSON"
         unit, so_far, incidents = facts(self._read(folder, "facts.json"))
         yield from self._chain(folder, record, so_far=so_far)
         definitions = json.loads(self._read(folder, "definitions.json"))

@@ -2,31 +2,14 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 
 import pytest
 
 from exporters.report.document import Report
 from fixtures.engine import Engine
-from fixtures.report_seed import HOSTILE, NOW, at, seed
-from fixtures.store import Store, open_store
+from fixtures.report_seed import HOSTILE, NOVEMBER, NOW, OCTOBER, Shop, at, seed
+from fixtures.store import open_store
 from pipeline.reports import Reports
-from processors.slo.objectives import Objectives
-
-OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shop:
-    """Its store, its documents, and who makes reports of it."""
-
-    store: Store
-    folder: Path
-    objectives: Objectives
-    reports: Reports
-
 
 @pytest.fixture(scope="session")
 def shop(clickhouse: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
