@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import slacli, slocli, spoolcli
+from pipeline import reportcli, slacli, slocli, spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -46,6 +46,8 @@ Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
 app.add_typer(slocli.app, name="slo", rich_help_panel=BY_HAND)
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 app.add_typer(slacli.app, name="sla", rich_help_panel=BY_HAND)
+app.command("report", rich_help_panel=BY_HAND)(reportcli.report)
+app.add_typer(reportcli.evidence, name="evidence", rich_help_panel=BY_HAND)
 
 
 @app.command(rich_help_panel=ONE_MACHINE)
