@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 from pipeline.sql import quoted
+from processors.slo.budget import Count
 from processors.slo.burn import Measured
 from processors.slo.promise import Promise, PromiseKey, canonical
 from processors.slo.status import PromiseStatus, burns, rate
@@ -230,14 +231,19 @@ def evidence(status: PromiseStatus, governing: Measured) -> dict[str, Any]:
                 "name": window.name,
                 "start": utc(window.start),
                 "end": utc(window.end),
-                "good": window.counts.good,
-                "valid": window.counts.valid,
+                "good": number(window.counts.good),
+                "valid": number(window.counts.valid),
                 "burn_rate": float(rate(status, window)),
             }
             for window in windows
         ],
         "sql": recount_sql(status.promise, governing),
     }
+
+
+def number(count: Count) -> int | float:
+    """A count as JSON knows it: sampled events and shares of slices need not be whole."""
+    return count if isinstance(count, int) else int(count) if count.denominator == 1 else float(count)
 
 
 def recount_sql(promise: Promise, window: Measured) -> str:
