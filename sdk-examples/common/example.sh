@@ -41,17 +41,20 @@ ask() {
 expect() {
   until_s=$(($(date +%s) + PATIENCE_S))
   until seen=$(ask "$3" 2>&1) && [ "$seen" = "$2" ]; do
-    [ "$(date +%s)" -lt "$until_s" ] || refuse "not within $PATIENCE_S s: $1 should be $2, last seen: $seen"
+    [ "$(date +%s)" -lt "$until_s" ] || refuse "after $PATIENCE_S s $1 should be $2, but is $seen"
     sleep 0.5
   done
-  echo "ok  $1: $2"
+  echo "ok  $1 is $2"
 }
 
 # promise INDICATOR…: Andon must know them; what was counted before this run is not ours.
 promise() {
   for indicator; do
-    PATIENCE_S=15 expect "indicator $indicator is known" yes \
-      "SELECT if(count() > 0, 'yes', 'no: is this folder''s slo/ among its objectives?') FROM definitions WHERE Name = '$indicator'"
+    (
+      PATIENCE_S=$((PATIENCE_S / 4))
+      expect "whether Andon knows $indicator, of this folder's slo/," yes \
+        "SELECT if(count() > 0, 'yes', 'no') FROM definitions WHERE Name = '$indicator'"
+    )
   done
   ask "SELECT Indicator, sum(Good), sum(Valid) FROM sli_slices GROUP BY Indicator" >"$WORK/before"
 }
@@ -69,15 +72,23 @@ counted() {
     SELECT concat(toString(sum(Good) - before.1), ' of ', toString(sum(Valid) - before.2)) FROM sli_slices WHERE Indicator = '$1'"
 }
 
-# serve COMMAND…: in the background, until it says "listening on URL".
-serve() {
+# start SAYING COMMAND…: in the background, until it says so.
+start() {
+  saying=$1
+  shift
   "$@" >"$WORK/server.log" 2>&1 &
   SERVER=$!
   until_s=$(($(date +%s) + PATIENCE_S))
-  until URL=$(sed -n 's/.*listening on \(http:[^ ",]*\).*/\1/p' "$WORK/server.log") && [ -n "$URL" ]; do
-    kill -0 "$SERVER" 2>/dev/null && [ "$(date +%s)" -lt "$until_s" ] || refuse "$1 does not listen: $(cat "$WORK/server.log")"
+  until grep -q "$saying" "$WORK/server.log"; do
+    kill -0 "$SERVER" 2>/dev/null && [ "$(date +%s)" -lt "$until_s" ] || refuse "$1 does not work: $(cat "$WORK/server.log")"
     sleep 0.2
   done
+}
+
+# serve COMMAND…: one that says "listening on URL".
+serve() {
+  start 'listening on http:' "$@"
+  URL=$(sed -n 's/.*listening on \(http:[^ ",]*\).*/\1/p' "$WORK/server.log")
 }
 
 # order: ten customers, two of whom the shop has to turn away with a 503.
