@@ -13,7 +13,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PACKAGES = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}  # program: Debian package
+PACKAGES = {  # program: Debian package
+    "chromium": "chromium",
+    "curl": "curl",
+    "javac": "default-jdk-headless",
+    "mvn": "maven",
+    "node": "nodejs",
+    "npm": "npm",
+}
 GO_PROGRAMS = {  # program: the package it is built from
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
     "compose-load": "github.com/compose-spec/compose-go/v2/cmd@v2.16.2",
