@@ -4,7 +4,7 @@ In: promises, the time, the incidents that are open. Out: a `PromiseStatus` each
 decide, nothing else: what is kept here are copies of the store, refreshed on each look.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -12,8 +12,8 @@ from typing import Any
 
 from pipeline.component import Query
 from processors.slo.burn import Measured, PairStatus
-from processors.slo.byminute import ByMinute
-from processors.slo.heard import Heard
+from processors.slo.byminute import ByMinute, judged
+from processors.slo.heard import Heard, told_after
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
 from processors.slo.sums import NOTHING_COUNTED, Counted, IndicatorSums, read_slices, read_sums, read_trace_ids
@@ -38,7 +38,7 @@ class Surveyor:
     def look(self, now: datetime, involved: Callable[[Promise], bool], span: Span) -> list[PromiseStatus]:
         """Every promise as it is measured now; `involved` are those of services with an open incident."""
         self._listen(now)
-        known = read_slices(self._query, _indicators(filter(involved, self._promises)), self._live_s, now)
+        known = self._slices(_indicators(filter(involved, self._promises)), now)
         windows = {promise.key: self._windows(promise, now, span, known) for promise in self._promises}
         every = {bounds for named in windows.values() for bounds in named.values()}
         sums = read_sums(self._query, _indicators(self._promises), every)
@@ -60,16 +60,23 @@ class Surveyor:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
         for promise in self._promises:
-            first = min(bounds.start for bounds in needed(promise, now).values())
+            first = min(bounds.start for bounds in self._needed(promise, now))
             starts[promise.signal] = min(first, starts.get(promise.signal, first))
         for signal, start in starts.items():
             if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
                 self._heard[signal] = Heard(signal, start - timedelta(days=1))
             self._heard[signal].refresh(self._query, now)
 
+    @staticmethod
+    def _needed(promise: Promise, now: datetime) -> Iterator[Bounds]:
+        yield from needed(promise, now).values()
+        if promise.by_minute:
+            yield judged(promise, now)
+
     def _windows(self, promise: Promise, now: datetime, span: Span, slices: Slices) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
-        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else needed(promise, now))
+        newest = last(self._live_s, now - told_after(promise.signal))
+        windows = {LIVE: newest} | ({} if promise.by_minute else needed(promise, now))
         lasted = span(promise, slices.get(promise.indicator, ()))
         return windows if lasted is None else windows | {LASTED: lasted}
 
@@ -107,7 +114,7 @@ class Surveyor:
         """The statuses with the slices and bad requests of those in trouble: of the others nobody asks for them."""
         troubled = _indicators(status.promise for status in statuses if status.troubled)
         unknown = [key for key in troubled if key not in known]
-        slices = {**known, **read_slices(self._query, unknown, self._live_s, now)}
+        slices = {**known, **self._slices(unknown, now)}
         trace_ids = read_trace_ids(self._query, troubled, now)
         return [
             replace(status, slices=slices.get(key, ()), trace_ids=trace_ids.get(key, ()))
@@ -115,6 +122,11 @@ class Surveyor:
             else status
             for status in statuses
         ]
+
+    def _slices(self, keys: Sequence[IndicatorKey], now: datetime) -> Slices:
+        """Those that `live` windows are made of, and those in which trouble began."""
+        oldest = max((told_after(promise.signal) for promise in self._promises), default=timedelta())
+        return read_slices(self._query, keys, self._live_s + int(oldest.total_seconds()), now)
 
 
 def measure(name: str, bounds: Bounds, counted: Counted, heard: Fraction) -> Measured:
