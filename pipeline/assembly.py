@@ -117,6 +117,12 @@ class Assembly:
         health = self.config.telemetry.health
         return health.endpoint if health else None
 
+    @property
+    def evaluate_health_endpoint(self) -> str | None:
+        """Where the evaluator's health is to be had, if anywhere."""
+        health = self.config.telemetry.health
+        return health.evaluate if health else None
+
     def health_file(self, number: int) -> Path:
         """Where worker `number` of ingest writes down where its own is."""
         return self.config.spool.directory / str(number) / "health"

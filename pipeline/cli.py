@@ -97,8 +97,9 @@ def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) ->
 
         assembly = assembly_of(config)
         part = evaluator(assembly)
-        pushes = assembly.config.telemetry.otlp is not None  # else nobody would read it, and the SDK is not loaded
-        component = _watched(assembly, part) if pushes else part
+        # Without a reader the SDK is not loaded.
+        is_read = assembly.config.telemetry.otlp is not None or assembly.evaluate_health_endpoint is not None
+        component = _watched(assembly, part) if is_read else part
         run(component, ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline)
 
 
@@ -247,13 +248,15 @@ def bench(
 
 
 def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
-    from pipeline.instruments import observe_looks, observe_process
+    from pipeline.health import Health
+    from pipeline.instruments import late, observe_looks, observe_process
     from pipeline.telemetry import Telemetry, Watched
 
     telemetry = Telemetry(assembly.telemetry(), "evaluate")
     observe_process(telemetry.meter)
     observe_looks(telemetry.meter, lambda: part.looked)
-    return Watched(part, telemetry)
+    health = Health(checks={"looks": lambda: late(part.looked, assembly.config.evaluate.interval_s)})
+    return Watched(part, telemetry, health, assembly.evaluate_health_endpoint)
 
 
 def _as_table(rows: "pa.Table") -> Table:

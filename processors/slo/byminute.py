@@ -22,7 +22,7 @@ from processors.slo.law import Delivered, deliver, states
 from processors.slo.minutes import Minutes
 from processors.slo.promise import IndicatorKey, Promise, PromiseKey
 from processors.slo.slicebook import SliceBook
-from processors.slo.windows import EPOCH, Bounds, Calendar, ago
+from processors.slo.windows import EPOCH, Bounds, Calendar, Window, ago
 
 MINUTE = timedelta(minutes=1)
 AHEAD = timedelta(days=2)
@@ -62,7 +62,9 @@ class ByMinute:
         starts: dict[IndicatorKey, int] = {}
         for promise in self._promises:
             at = self._at[promise.signal]
-            first = min(judged(promise, at).start, *(bounds.start for bounds in windows_of(promise, at).values()))
+            first = min(
+                judged_since(promise.window, at), *(bounds.start for bounds in windows_of(promise, at).values())
+            )
             start_s = int(first.timestamp()) // MINUTE_S * MINUTE_S
             starts[promise.indicator] = min(start_s, starts.get(promise.indicator, start_s))
         if starts:
@@ -135,11 +137,15 @@ def windows_of(promise: Promise, at: datetime) -> dict[str, Bounds]:
 
 def judged(promise: Promise, at: datetime) -> Bounds:
     """The slices that are written down: of the promise's own window, and of a period that ended lately."""
-    own = windows_of(promise, at)[""]
-    if not isinstance(promise.window, Calendar) or at - own.start >= STILL_OPEN:
-        return own
-    before = promise.window.bounds(own.start - MINUTE).start
-    return Bounds(slice_before(before, MINUTE_S), own.end)
+    return Bounds(slice_before(judged_since(promise.window, at), MINUTE_S), windows_of(promise, at)[""].end)
+
+
+def judged_since(window: Window, at: datetime) -> datetime:
+    """Where the first of those slices begins."""
+    start = window.bounds(at).start
+    if not isinstance(window, Calendar) or at - start >= STILL_OPEN:
+        return start
+    return window.bounds(start - MINUTE).start
 
 
 def slice_before(moment: datetime, slice_s: int) -> datetime:

@@ -20,6 +20,7 @@ from processors.slo.grid import MINUTE_S, Ints
 from processors.slo.windows import Bounds
 
 SLICE_MS = 1_000 * SLICE_S
+WHOLE_MS = SLICE_MS - 100  # what is lost to rounding and to threads that wake late is no gap
 UNKNOWN_S = 60
 RECENT_S = 900  # how much is read again every time; all of it is read again every FULL_EVERY
 FULL_EVERY = timedelta(minutes=5)
@@ -98,7 +99,7 @@ def _read(query: Query, signal: str, since_s: int, end_s: int) -> Ints:
     table = query(ledger_sql(signal, since_s, end_s))
     places = (np.asarray(table["slice"].to_numpy(), np.int64) - since_s) // SLICE_S
     ms[places] = np.asarray(table["heard"].to_numpy(), np.int64)
-    return ms
+    return np.where(ms >= WHOLE_MS, SLICE_MS, ms)
 
 
 def ledger_sql(signal: str, since_s: int, end_s: int) -> str:
@@ -120,7 +121,7 @@ def stored_sql(signal: str, now_s: int) -> str:
         SELECT minOrNull(until) AS until FROM (
             SELECT Worker, max(StoredUntil) AS until FROM receiver_ledger
             WHERE Signal = {quoted(signal)} AND Slice >= toDateTime({now_s - FORGOTTEN_S}, 'UTC')
-            GROUP BY Worker)"""  # noqa: S608
+            GROUP BY Worker HAVING until > toDateTime64(0, 3))"""  # noqa: S608
 
 
 def _filled(ms: Ints) -> Ints:
