@@ -171,7 +171,7 @@ def rehearse(
 ) -> None:
     """Ask what your promises would say if traffic went like this. An hour takes seconds."""
     with explained("rehearse"):
-        from pipeline.rehearse import rehearse as play
+        from pipeline.rehearse.play import rehearse as play
 
         for change in play(folder):
             line = "  ".join(f"{key} {value}" for key, value in change.items())

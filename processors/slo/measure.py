@@ -12,8 +12,8 @@ from typing import Any
 
 from pipeline.component import Query
 from processors.slo.burn import Measured, PairStatus
-from processors.slo.byminute import ByMinute
-from processors.slo.heard import Heard
+from processors.slo.byminute import ByMinute, judged_since
+from processors.slo.heard import Heard, told_after
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
 from processors.slo.sums import NOTHING_COUNTED, Counted, IndicatorSums, read_slices, read_sums, read_trace_ids
@@ -41,7 +41,7 @@ class Surveyor:
         """Every promise as it is measured now; `involved` are those of services with an open incident."""
         usual = self._usual(now)
         self._listen(usual, now)
-        known = read_slices(self._query, _indicators(filter(involved, self._promises)), self._live_s, now)
+        known = self._slices(_indicators(filter(involved, self._promises)), now)
         windows = {
             promise.key: self._windows(promise, usual, span(promise, known.get(promise.indicator, ())), now)
             for promise in self._promises
@@ -72,8 +72,11 @@ class Surveyor:
     def _listen(self, usual: Mapping[Shape, Mapping[str, Bounds]], now: datetime) -> None:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
+        written = {promise.window for promise in self._promises if promise.by_minute}
+        since = {window: judged_since(window, now) for window in written}
         for promise in self._promises:
             first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
+            first = min(first, since.get(promise.window, first))
             starts[promise.signal] = min(first, starts.get(promise.signal, first))
         for signal, start in starts.items():
             if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
@@ -84,7 +87,8 @@ class Surveyor:
         self, promise: Promise, usual: Mapping[Shape, dict[str, Bounds]], lasted: Bounds | None, now: datetime
     ) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
-        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
+        newest = last(self._live_s, now - told_after(promise.signal))
+        windows = {LIVE: newest} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
         return windows if lasted is None else windows | {LASTED: lasted}
 
     def _status(
@@ -127,7 +131,7 @@ class Surveyor:
         """The statuses with the slices and bad requests of those in trouble: of the others nobody asks for them."""
         troubled = _indicators(status.promise for status in statuses if status.troubled)
         unknown = [key for key in troubled if key not in known]
-        slices = {**known, **read_slices(self._query, unknown, self._live_s, now)}
+        slices = {**known, **self._slices(unknown, now)}
         trace_ids = read_trace_ids(self._query, troubled, now)
         return [
             replace(status, slices=slices.get(key, ()), trace_ids=trace_ids.get(key, ()))
@@ -135,6 +139,11 @@ class Surveyor:
             else status
             for status in statuses
         ]
+
+    def _slices(self, keys: Sequence[IndicatorKey], now: datetime) -> Slices:
+        """Those that `live` windows are made of, and those in which trouble began."""
+        oldest = max((told_after(promise.signal) for promise in self._promises), default=timedelta())
+        return read_slices(self._query, keys, self._live_s + int(oldest.total_seconds()), now)
 
 
 def measure(name: str, bounds: Bounds, counted: Counted, heard: Fraction) -> Measured:

@@ -95,7 +95,7 @@ def test_a_collector_brings_everything_once_andon_is_back(andon: House) -> None:
         need_go()
     grpc, http = free_ports(2)
     doors = {"COLLECTOR_GRPC": f"127.0.0.1:{grpc}", "COLLECTOR_HTTP": f"127.0.0.1:{http}"}
-    counted = {name: (1, 2) for name in ("collector-orders", "collector-queue", "collector-errors")}
+    counted = dict.fromkeys(("collector-orders", "collector-queue", "collector-errors"), (1, 2))
     with relay(andon.address("http"), refusals=3) as between:
         play("collector", andon, counted, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{between.address}", **doors)
     assert between.refused == 3
@@ -107,7 +107,7 @@ def test_manual_python_tells_spans_counters_and_log_records(andon: House, by_han
     need("python3", "curl")
     assert by_hand is not None
     assert by_hand.wait() == 0, by_hand.said
-    expected = {name: (8, 10) for name in ("manual-checkouts", "manual-orders", "manual-errors")}
+    expected = dict.fromkeys(("manual-checkouts", "manual-orders", "manual-errors"), (8, 10))
     assert counts(andon, expected) == expected
 
 
