@@ -106,7 +106,8 @@ class Evidence:
         if not chosen:
             return []
         asked = {"ids": chosen, "start": start - AROUND, "end": end + AROUND}
-        return self._query(SPANS_SQL, asked).to_pylist()
+        spans: list[dict[str, Any]] = self._query(SPANS_SQL, asked).to_pylist()
+        return spans
 
 
 TRACES_SQL = f"""
