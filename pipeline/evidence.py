@@ -64,7 +64,9 @@ class Evidence:
     def _files(self, periods: Sequence[Period], report: Report) -> Iterator[tuple[str, bytes]]:
         yield "README.txt", (files("exporters.report") / "templates" / "README.txt").read_bytes()
         chains = read_records(self._query)
-        breaches = {(one.record["kind"], one.promise): one.breaches for each in report.agreements for one in each.objectives}
+        breaches = {
+            (one.record["kind"], one.promise): one.breaches for each in report.agreements for one in each.objectives
+        }
         for folder, period in sorted((folder_of(period.record), period) for period in periods):
             traces = [name for one in breaches[period.key] for name in one.trace_ids]
             for name, content in sorted(self._promise(period, chains.get(period.key, []), traces).items()):
@@ -104,7 +106,8 @@ class Evidence:
         if not chosen:
             return []
         asked = {"ids": chosen, "start": start - AROUND, "end": end + AROUND}
-        return self._query(SPANS_SQL, asked).to_pylist()
+        rows: list[dict[str, Any]] = self._query(SPANS_SQL, asked).to_pylist()
+        return rows
 
 
 TRACES_SQL = f"""

@@ -132,9 +132,7 @@ class Proof:
             raise PermanentError("minutes.csv: expected every minute once, in order, as Andon writes it")
         return grid
 
-    def _closing(
-        self, record: Record, definitions: Sequence[Record], grid: Grid, incidents: Sequence[Any]
-    ) -> Closing:
+    def _closing(self, record: Record, definitions: Sequence[Record], grid: Grid, incidents: Sequence[Any]) -> Closing:
         """What the record is to be computed from, read off the definitions in the pack."""
         objectives = self._objectives(record, definitions)
         promise = _promise_of(objectives, record)
@@ -166,7 +164,7 @@ class Proof:
 
     def _objectives(self, record: Record, definitions: Sequence[Record]) -> Objectives:
         """What these documents promise, and those of the agreement's other promises, which its own needs."""
-        beside = [folder for folder in self.promises if not folder_of(record) == folder and _is_beside(folder, record)]
+        beside = [folder for folder in self.promises if folder_of(record) != folder and _is_beside(folder, record)]
         every = [one for folder in beside for one in json.loads(self._read(folder, "definitions.json"))]
         known = {(one["kind"], one["metadata"]["name"]): one for one in [*every, *definitions]}
         return build([_written(one) for one in known.values()])
@@ -212,4 +210,6 @@ def _promise_of(objectives: Objectives, record: Record) -> Promise:
     for promise in objectives.promises:
         if promise.key == wanted:
             return promise
-    raise PermanentError(f"expected definitions of {record['promise']} in generation {record['generation']}, got others")
+    raise PermanentError(
+        f"expected definitions of {record['promise']} in generation {record['generation']}, got others"
+    )

@@ -92,7 +92,15 @@ class Pack:
         try:
             with self._archive.open(info) as file:
                 content = file.read(info.file_size + 1)
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise PermanentError(f"{name}: expected a file that can be read, got {error}") from None
         if len(content) != info.file_size:
             raise PermanentError(f"{name}: expected {info.file_size} bytes, got others")

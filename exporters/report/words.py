@@ -1,5 +1,6 @@
-"""Figures, times and laws as people read them. Nothing is rounded in anybody's favour: what was delivered is rounded
-down, what was lost is rounded up.
+"""Figures, times and laws as people read them.
+
+Nothing is rounded in anybody's favour: what was delivered is rounded down, what was lost is rounded up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -148,7 +149,9 @@ def law(content: Mapping[str, Any]) -> str:
         less = f"; fewer than {count(content['minimum_valid'])} requests count as all good" if enough else ""
         return f"{said}{less}. {_silence(content, each)}"
     bad = 1 - Fraction(content["slice_target"])
-    edge = f"{exact_percent(bad)} of its requests or more" if content["exclusive"] else f"more than {exact_percent(bad)}"
+    edge = (
+        f"{exact_percent(bad)} of its requests or more" if content["exclusive"] else f"more than {exact_percent(bad)}"
+    )
     edge = edge if content["exclusive"] else f"{edge} of its requests"
     runs = f" Bad ones count in runs of {content['minimum_consecutive']} or more." if _in_runs(content) else ""
     return f"Every {each}{enough} is down if {edge} fail; the others are up.{runs} {_silence(content, each)}"

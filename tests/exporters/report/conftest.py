@@ -11,15 +11,14 @@ from fixtures.report_seed import HOSTILE, NOVEMBER, NOW, OCTOBER, Shop, at, seed
 from fixtures.store import open_store
 from pipeline.reports import Reports
 
+
 @pytest.fixture(scope="session")
 def shop(clickhouse: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Measured since September; September and October are closed."""
     opened = open_store(clickhouse, f"t_{uuid.uuid4().hex[:12]}")
     folder = tmp_path_factory.mktemp("shop")
     objectives = seed(opened.client, folder / "slo", began=at(9, 1, 0))
-    yield Shop(
-        store=opened, folder=folder, objectives=objectives, reports=Reports(objectives, opened.reader.query)
-    )
+    yield Shop(store=opened, folder=folder, objectives=objectives, reports=Reports(objectives, opened.reader.query))
     opened.client.command(f"DROP DATABASE {opened.client.database}")
     opened.client.close()
     opened.reader.close()

@@ -106,7 +106,9 @@ def test_a_running_month_can_be_packed(shop: Shop, tmp_path: Path) -> None:
     assert Proof(path).faults() == []
     files = files_of(path)
     assert {name.split("/")[1] for name in files if "/" in name} == {"Agreement-search-terms"}
-    assert [json.loads(line)["period"] for line in files["promises/Agreement-search-terms/chain.jsonl"].splitlines()] == [
+    assert [
+        json.loads(line)["period"] for line in files["promises/Agreement-search-terms/chain.jsonl"].splitlines()
+    ] == [
         "2026-09",
         "2026-10",
     ]
@@ -162,7 +164,7 @@ def test_a_missing_file_is_noticed(day: Path, tmp_path: Path, name: str) -> None
     files = {other: content for other, content in files_of(day).items() if other != name}
     path = repacked(tmp_path / "less.zip", files)
     if name == SUMS:
-        with pytest.raises(PermanentError, match="expected sha256sums.txt, got none"):
+        with pytest.raises(PermanentError, match=r"expected sha256sums\.txt, got none"):
             Proof(path)
     else:
         assert Proof(path).faults() != []

@@ -151,7 +151,9 @@ def test_the_page_is_sound(
 LAW = {"type": "request_ratio"}
 
 
-def record(rows: list[list[Any]], *, good: str, eligible: str, target: str = "9/10", unit: int = 1, **law: Any) -> dict[str, Any]:
+def record(
+    rows: list[list[Any]], *, good: str, eligible: str, target: str = "9/10", unit: int = 1, **law: Any
+) -> dict[str, Any]:
     return {
         "law": LAW | law,
         "target": target,

@@ -69,7 +69,9 @@ def test_incidents_are_told_with_their_share_of_the_budget(october: Report) -> N
 
 def test_the_trend_ends_with_the_month(october: Report, november: Report) -> None:
     """The closed ones before it, oldest first; one that runs is marked."""
-    told = [[(past.period, past.so_far) for past in objectives(one)["search-terms"].trend] for one in (october, november)]
+    told = [
+        [(past.period, past.so_far) for past in objectives(one)["search-terms"].trend] for one in (october, november)
+    ]
     assert told[0] == [("2026-09", False), ("2026-10", False)]
     assert told[1] == [*told[0], ("2026-11", True)]
 
@@ -154,5 +156,3 @@ def test_what_cannot_be_reported_is_refused_in_words(shop: Shop) -> None:
     assert "a month such as 2026-10" in run(shop, "report", "--month", "soon").stderr
     missing = run(shop, "report", "--month", "2026-10", "--out", str(shop.folder / "no" / "where.html"))
     assert (missing.exit_code, "a file that can be written" in missing.stderr) == (1, True)
-
-
