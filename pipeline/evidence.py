@@ -106,8 +106,8 @@ class Evidence:
         if not chosen:
             return []
         asked = {"ids": chosen, "start": start - AROUND, "end": end + AROUND}
-        spans: list[dict[str, Any]] = self._query(SPANS_SQL, asked).to_pylist()
-        return spans
+        rows: list[dict[str, Any]] = self._query(SPANS_SQL, asked).to_pylist()
+        return rows
 
 
 TRACES_SQL = f"""

@@ -164,7 +164,7 @@ class Proof:
 
     def _objectives(self, record: Record, definitions: Sequence[Record]) -> Objectives:
         """What these documents promise, and those of the agreement's other promises, which its own needs."""
-        beside = [folder for folder in self.promises if not folder_of(record) == folder and _is_beside(folder, record)]
+        beside = [folder for folder in self.promises if folder_of(record) != folder and _is_beside(folder, record)]
         every = [one for folder in beside for one in json.loads(self._read(folder, "definitions.json"))]
         known = {(one["kind"], one["metadata"]["name"]): one for one in [*every, *definitions]}
         return build([_written(one) for one in known.values()])

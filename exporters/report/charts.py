@@ -63,7 +63,7 @@ def strip(days: Sequence[Day], name: str, title: str, description: str) -> Chart
         + (f'<rect class="mark" x="{STEP * at + 1}" y="{MARK_Y}" width="{BAR}" height="2"/>' if one.excluded else "")
         for at, one in enumerate(days)
     )
-    return _chart(name, title, description, STEP * len(days), MARK_Y + 2, bars)
+    return _chart(name, title, description, (STEP * len(days), MARK_Y + 2), bars)
 
 
 def remaining(days: Sequence[Day], budget: Budget) -> list[Fraction]:
@@ -95,7 +95,7 @@ def burn_down(days: Sequence[Day], budget: Budget, name: str, title: str, descri
         f'<path class="area" d="M0 {zero}{area}L{end} {zero}z"/><path class="over" d="M0 {zero}{below}L{end} {zero}z"/>'
         f'<path class="limit" d="M0 {zero}H{width}"/><path class="line" d="{path}"/>'
     )
-    return _chart(name, title, description, width, PLOT, drawn)
+    return _chart(name, title, description, (width, PLOT), drawn)
 
 
 def _crossing(shares: Sequence[float]) -> Iterator[tuple[float, float]]:
@@ -115,7 +115,7 @@ def trend(past: Sequence[Past | None], name: str, title: str, description: str) 
     limit = f"{float(PLOT * (1 - 1 / top)):.1f}"
     bars = "".join(_bar(one, at, top) for at, one in enumerate(past))
     line = f'<path class="limit" d="M0 {limit}H{2 * STEP * len(past)}"/>'
-    return _chart(name, title, description, 2 * STEP * len(past), PLOT, bars + line)
+    return _chart(name, title, description, (2 * STEP * len(past), PLOT), bars + line)
 
 
 def _bar(one: Past | None, at: int, top: Fraction) -> str:
@@ -131,9 +131,9 @@ def _bar(one: Past | None, at: int, top: Fraction) -> str:
     return bar + f'<path class="cut" d="M{x - 1} {PLOT - height + 12:.1f}h{width + 2}v3h-{width + 2}z"/>'
 
 
-def _chart(name: str, title: str, description: str, width: int, height: int, drawn: str) -> Chart:
+def _chart(name: str, title: str, description: str, size: tuple[int, int], drawn: str) -> Chart:
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {width} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {size[0]} {size[1]}" '
         f'preserveAspectRatio="none" role="img" aria-labelledby="{escape(name)}-t {escape(name)}-d">'
         f'<title id="{escape(name)}-t">{escape(title)}</title><desc id="{escape(name)}-d">{escape(description)}</desc>'
         f"{drawn}</svg>"

@@ -1,4 +1,4 @@
-"""The report as a page: one HTML file that asks nobody for anything, for screens of any width, light and dark, and paper.
+"""The report as a page: one HTML file that asks nobody for anything, for screens of any width and for paper.
 
 In: `Report`. Out: HTML. What people wrote is escaped; the page allows no script, no request and no style but its own,
 which its policy names by hash.

@@ -1,5 +1,6 @@
-"""Figures, times and laws as people read them. Nothing is rounded in anybody's favour: what was delivered is rounded
-down, what was lost is rounded up.
+"""Figures, times and laws as people read them.
+
+Nothing is rounded in anybody's favour: what was delivered is rounded down, what was lost is rounded up.
 """
 
 from collections.abc import Mapping, Sequence

@@ -89,7 +89,7 @@ def test_java_under_its_agent(andon: House) -> None:
 
 @pytest.mark.timeout(TIMEOUT_S, func_only=True)
 def test_a_collector_brings_everything_once_andon_is_back(andon: House) -> None:
-    """A real collector with the configuration of the example, whose first exports all fail: it queues and tries again."""
+    """A real collector as the example configures it; its first exports fail: it queues and tries again."""
     need("curl")
     if shutil.which("otelcol") is None and shutil.which("otelcol-contrib") is None:
         need_go()

@@ -164,7 +164,7 @@ def test_a_missing_file_is_noticed(day: Path, tmp_path: Path, name: str) -> None
     files = {other: content for other, content in files_of(day).items() if other != name}
     path = repacked(tmp_path / "less.zip", files)
     if name == SUMS:
-        with pytest.raises(PermanentError, match="expected sha256sums.txt, got none"):
+        with pytest.raises(PermanentError, match=r"expected sha256sums\.txt, got none"):
             Proof(path)
     else:
         assert Proof(path).faults() != []
