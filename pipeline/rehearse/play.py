@@ -48,6 +48,7 @@ class Rehearsal:
         self._settings = assembly.config.evaluate
         self._client = client
         self._clock = FakeClock(self._timeline.start)
+        self._signals = sorted({indicator.signal for indicator in self._objectives.indicators})
         self._ingest = {signal.name: self._processor(signal) for signal in SIGNALS}
         self._evaluator = self._started()
 
@@ -87,12 +88,11 @@ class Rehearsal:
             self._ingest[signal.name].store(str(until_ns), self._clock.now_ns(), message.SerializeToString())
 
     def _listened(self, since_ns: int, until_ns: int) -> None:
-        """Say in the ledger that somebody listened."""
+        """Say in the ledger that somebody listened to what is counted."""
         start_s, end_s = ((to_ns(self._timeline.start) + edge_ns) // NS_PER_S for edge_ns in (since_ns, until_ns))
-        signals = [signal.name for signal in SIGNALS]
         self._client.command(
             f"INSERT INTO {RECEIVER_LEDGER.name} (Worker, Signal, Slice, ListeningMs, StoredUntil) "  # noqa: S608
-            f"SELECT '{WORKER}', arrayJoin({signals}), toDateTime({start_s} + {SLICE_S} * number, 'UTC'), "
+            f"SELECT '{WORKER}', arrayJoin({self._signals}), toDateTime({start_s} + {SLICE_S} * number, 'UTC'), "
             f"{1_000 * SLICE_S}, toDateTime({end_s}, 'UTC') FROM numbers({(until_ns - since_ns) // SLICE_NS})"
         )
 

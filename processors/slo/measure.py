@@ -20,6 +20,7 @@ from processors.slo.sums import NOTHING_COUNTED, Counted, IndicatorSums, read_sl
 from processors.slo.windows import Bounds, Length, Window, last
 
 LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
+SETTLING = timedelta(hours=1)  # longer than anything takes to be settled
 Shape = tuple[Window, tuple[Length, ...]]
 Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
 Span = Callable[[Promise, tuple[SliceCounts, ...]], Bounds | None]
@@ -73,7 +74,7 @@ class Surveyor:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
         written = {promise.window for promise in self._promises if promise.by_minute}
-        since = {window: judged_since(window, now) for window in written}
+        since = {window: judged_since(window, now - SETTLING) for window in written}
         for promise in self._promises:
             first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
             first = min(first, since.get(promise.window, first))
