@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import slacli, slocli, spoolcli
+from pipeline import reportcli, slacli, slocli, spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -46,6 +46,8 @@ Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
 app.add_typer(slocli.app, name="slo", rich_help_panel=BY_HAND)
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 app.add_typer(slacli.app, name="sla", rich_help_panel=BY_HAND)
+app.command("report", rich_help_panel=BY_HAND)(reportcli.report)
+app.add_typer(reportcli.evidence, name="evidence", rich_help_panel=BY_HAND)
 
 
 @app.command(rich_help_panel=ONE_MACHINE)
@@ -169,7 +171,7 @@ def rehearse(
 ) -> None:
     """Ask what your promises would say if traffic went like this. An hour takes seconds."""
     with explained("rehearse"):
-        from pipeline.rehearse import rehearse as play
+        from pipeline.rehearse.play import rehearse as play
 
         for change in play(folder):
             line = "  ".join(f"{key} {value}" for key, value in change.items())
@@ -252,7 +254,8 @@ def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) ->
 @app.command(rich_help_panel=BY_HAND)
 def bench(
     what: Annotated[
-        str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work; `report`: SQL")
+        str,
+        typer.Argument(help="`ingest`: the programs; `steps`: our own work; `evaluate`: promises; `report`: SQL"),
     ] = "ingest",
     peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
     signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",

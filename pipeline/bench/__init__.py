@@ -16,6 +16,7 @@ acknowledges from memory and counts nothing.
 run          a whole benchmark: what is measured in which order
 plan         what to measure, and for how long
 cell         one collector, one signal, one size
+evaluation   a look at every promise, over more and more of them
 soak         saturation for minutes: does memory stay flat; how long starts take
 work         our own work on the same bodies, step by step in this process
 questions    what SQL costs that asks for a month of 200 objectives
