@@ -541,6 +541,8 @@ ALTER TABLE sli_minutes_mv
     COMMENT COLUMN Valid 'How many counted',
     COMMENT COLUMN GoodExtra 'What sampled good events stand for beyond themselves, in millionths',
     COMMENT COLUMN ValidExtra 'The same of valid events',
+    COMMENT COLUMN Squares 'Sum of their squared weights, less one each',
+    COMMENT COLUMN Weighted 'Those whose sampler said a weight',
     COMMENT COLUMN Newest 'Start of the newest slice with a valid event',
     COMMENT COLUMN StoredAt 'When it was stored, by the clock of ClickHouse';
 
@@ -552,6 +554,8 @@ ALTER TABLE sli_hours_mv
     COMMENT COLUMN Valid 'How many counted',
     COMMENT COLUMN GoodExtra 'What sampled good events stand for beyond themselves, in millionths',
     COMMENT COLUMN ValidExtra 'The same of valid events',
+    COMMENT COLUMN Squares 'Sum of their squared weights, less one each',
+    COMMENT COLUMN Weighted 'Those whose sampler said a weight',
     COMMENT COLUMN Newest 'Start of the newest slice with a valid event';
 
 ALTER TABLE incidents_current MODIFY COMMENT 'The newest revision of every incident';
