@@ -91,8 +91,7 @@ def test_java_under_its_agent(andon: House) -> None:
 def test_a_collector_brings_everything_once_andon_is_back(andon: House) -> None:
     """A real collector with the configuration of the example, whose first exports all fail: it queues and tries again."""
     need("curl")
-    if shutil.which("otelcol") is None and shutil.which("otelcol-contrib") is None:
-        need_go()
+    need_go()
     grpc, http = free_ports(2)
     doors = {"COLLECTOR_GRPC": f"127.0.0.1:{grpc}", "COLLECTOR_HTTP": f"127.0.0.1:{http}"}
     counted = {name: (1, 2) for name in ("collector-orders", "collector-queue", "collector-errors")}
