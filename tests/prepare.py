@@ -1,8 +1,8 @@
 """Install the programs that tests need, where that can be done; say so where it cannot.
 
-Debian's Chromium, Node with npm, Java with Maven, and curl, which takes root; Helm, the reference loader of Compose files
-and an OpenTelemetry Collector, built from their Go modules beside our virtual environment, which takes Go and some
-minutes, once. Where something is missing the tests that need it skip with the reason, and under CI they fail.
+Debian's Chromium, Node with npm, Java with Maven, and curl, which takes root; Helm, the reference loader of Compose
+files and an OpenTelemetry Collector, built from their Go modules beside our virtual environment, which takes Go and
+some minutes, once. Where something is missing the tests that need it skip with the reason, and under CI they fail.
 """
 
 import os
