@@ -1,8 +1,9 @@
 """Install the programs that tests need, where that can be done; say so where it cannot.
 
-Debian's Chromium, Node with npm, Java with Maven, and curl, which takes root; Helm, the reference loader of Compose
-files and an OpenTelemetry Collector, built from their Go modules beside our virtual environment, which takes Go and
-some minutes, once. Where something is missing the tests that need it skip with the reason, and under CI they fail.
+Debian's Chromium, Node with npm, Java with Maven, and curl, which takes root; an OpenTelemetry Collector, built from
+its Go modules beside our virtual environment, which takes Go and a minute or two, once: where one is missing the tests
+that need it skip with the reason, and under CI they fail. With `chart` also Helm and the reference loader of Compose
+files, built alike, which takes some minutes, once: else the tests that need them skip.
 """
 
 import os
@@ -33,7 +34,7 @@ TIMEOUT_S, BUILD_TIMEOUT_S = 600, 2400
 
 def main() -> int:
     """Install what is missing."""
-    return packages() or go_programs() or collector()
+    return packages() or collector() or ("chart" in sys.argv[1:] and go_programs())
 
 
 def packages() -> int:
@@ -55,8 +56,8 @@ def go_programs() -> int:
     """Programs built from Go modules, each in the version that is named."""
     missing = {name: package for name, package in GO_PROGRAMS.items() if not is_built(name, package)}
     if missing and shutil.which("go") is None:
-        print(f"not built, and tests that need it will skip: {', '.join(missing)} (needs Go)")
-        return 0
+        print(f"not built: {', '.join(missing)} (needs Go)")
+        return 1
     for name, package in missing.items():
         print(f"building {name}, once; this takes some minutes", flush=True)
         if status := build(name, package):
@@ -65,17 +66,16 @@ def go_programs() -> int:
 
 
 def collector() -> int:
-    """The collector of the example, of the parts that it names."""
+    """The collector of the example, of the parts that it names; where that fails the example says so itself."""
     parts = COLLECTOR.read_text()
     if is_built("otelcol", parts) or shutil.which("go") is None:
         return 0
-    print("building otelcol, once; this takes some minutes", flush=True)
+    print("building otelcol, once; this takes a minute or two", flush=True)
     with tempfile.TemporaryDirectory(dir=BIN) as folder:
         command = ["go", "run", COLLECTOR_BUILDER, "--config", str(COLLECTOR)]
-        if status := done(command, {}, BUILD_TIMEOUT_S, folder):
-            return status
-        Path(folder, "build", "otelcol").rename(BIN / "otelcol")
-    note_of("otelcol").write_text(parts)
+        if done(command, {}, BUILD_TIMEOUT_S, folder) == 0:
+            Path(folder, "build", "otelcol").rename(BIN / "otelcol")
+            note_of("otelcol").write_text(parts)
     return 0
 
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from pipeline.component import Query
 from processors.slo.burn import Measured, PairStatus
-from processors.slo.byminute import ByMinute
-from processors.slo.heard import Heard
+from processors.slo.byminute import ByMinute, judged_since
+from processors.slo.heard import Heard, told_after
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
 from processors.slo.sums import NOTHING_COUNTED, Counted, IndicatorSums, read_slices, read_sums, read_trace_ids
 from processors.slo.windows import Bounds, Length, Window, last
 
 LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
+SETTLING = timedelta(hours=1)  # longer than anything takes to be settled
 Shape = tuple[Window, tuple[Length, ...]]
 Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
 Span = Callable[[Promise, tuple[SliceCounts, ...]], Bounds | None]
@@ -33,6 +34,7 @@ class Surveyor:
         self._promises = promises
         self._query = query
         self._live_s = live_s
+        self._shapes = {promise.key: shape_of(promise) for promise in promises}
         self._heard: dict[str, Heard] = {}
         self._by_minute = ByMinute(query, [promise for promise in promises if promise.by_minute])
 
@@ -40,7 +42,7 @@ class Surveyor:
         """Every promise as it is measured now; `involved` are those of services with an open incident."""
         usual = self._usual(now)
         self._listen(usual, now)
-        known = read_slices(self._query, _indicators(filter(involved, self._promises)), self._live_s, now)
+        known = self._slices(_indicators(filter(involved, self._promises)), now)
         windows = {
             promise.key: self._windows(promise, usual, span(promise, known.get(promise.indicator, ())), now)
             for promise in self._promises
@@ -65,14 +67,17 @@ class Surveyor:
 
     def _usual(self, now: datetime) -> dict[Shape, dict[str, Bounds]]:
         """The windows that promises of each shape need; many have the same."""
-        shapes = {shape_of(promise): promise for promise in self._promises}
+        shapes = {self._shapes[promise.key]: promise for promise in self._promises}
         return {shape: needed(promise, now) for shape, promise in shapes.items()}
 
     def _listen(self, usual: Mapping[Shape, Mapping[str, Bounds]], now: datetime) -> None:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
+        written = {promise.window for promise in self._promises if promise.by_minute}
+        since = {window: judged_since(window, now - SETTLING) for window in written}
         for promise in self._promises:
-            first = min(bounds.start for bounds in usual[shape_of(promise)].values())
+            first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
+            first = min(first, since.get(promise.window, first))
             starts[promise.signal] = min(first, starts.get(promise.signal, first))
         for signal, start in starts.items():
             if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
@@ -83,7 +88,8 @@ class Surveyor:
         self, promise: Promise, usual: Mapping[Shape, dict[str, Bounds]], lasted: Bounds | None, now: datetime
     ) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
-        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else usual[shape_of(promise)])
+        newest = last(self._live_s, now - told_after(promise.signal))
+        windows = {LIVE: newest} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
         return windows if lasted is None else windows | {LASTED: lasted}
 
     def _status(
@@ -126,7 +132,7 @@ class Surveyor:
         """The statuses with the slices and bad requests of those in trouble: of the others nobody asks for them."""
         troubled = _indicators(status.promise for status in statuses if status.troubled)
         unknown = [key for key in troubled if key not in known]
-        slices = {**known, **read_slices(self._query, unknown, self._live_s, now)}
+        slices = {**known, **self._slices(unknown, now)}
         trace_ids = read_trace_ids(self._query, troubled, now)
         return [
             replace(status, slices=slices.get(key, ()), trace_ids=trace_ids.get(key, ()))
@@ -134,6 +140,11 @@ class Surveyor:
             else status
             for status in statuses
         ]
+
+    def _slices(self, keys: Sequence[IndicatorKey], now: datetime) -> Slices:
+        """Those that `live` windows are made of, and those in which trouble began."""
+        oldest = max((told_after(promise.signal) for promise in self._promises), default=timedelta())
+        return read_slices(self._query, keys, self._live_s + int(oldest.total_seconds()), now)
 
 
 def measure(name: str, bounds: Bounds, counted: Counted, heard: Fraction) -> Measured:

@@ -40,7 +40,9 @@ def providers() -> Iterator[tuple[TracerProvider, MeterProvider, LoggerProvider]
 def main() -> None:
     with providers() as (tracing, metering, logging):
         tracer, logger = tracing.get_tracer("checkout"), logging.get_logger("checkout")
-        orders = metering.get_meter("checkout").create_counter("shop.orders", unit="{order}")
+        orders = metering.get_meter("checkout").create_counter(
+            "shop.orders", unit="{order}", description="Orders taken"
+        )
         for number in range(ORDERS):
             declined = number in DECLINED
             with tracer.start_as_current_span("checkout", attributes={"order.number": number}) as span:

@@ -90,7 +90,7 @@ def test_java_under_its_agent(andon: House) -> None:
 
 @pytest.mark.timeout(TIMEOUT_S, func_only=True)
 def test_a_collector_brings_everything_once_andon_is_back(andon: House) -> None:
-    """A real collector with the example's configuration, whose first exports fail: it queues and tries again."""
+    """A real collector as the example configures it; its first exports fail: it queues and tries again."""
     need("curl")
     need_go()
     grpc, http = free_ports(2)
