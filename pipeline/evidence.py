@@ -142,8 +142,8 @@ def minutes_csv(grid: Grid) -> bytes:
     columns = (moments, grid.good, grid.valid, grid.heard_ms, grid.excluded, grid.settled.astype(np.int8))
     table = pa.table([pa.array(column) for column in columns], names=list(COLUMNS))
     sink = pa.BufferOutputStream()
-    arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(quoting_style="none"))
-    return bytes(sink.getvalue().to_pybytes())
+    arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
+    return f"{','.join(COLUMNS)}\n".encode() + bytes(sink.getvalue().to_pybytes())
 
 
 def _text(value: Any) -> Any:

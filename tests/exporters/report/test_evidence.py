@@ -1,12 +1,16 @@
 """`andon evidence`: a pack holds by itself, and whatever is changed in it is noticed."""
 
+import csv
 import hashlib
 import io
 import json
+import struct
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -88,6 +92,32 @@ def test_a_pack_holds(month: Path) -> None:
     assert {(span["service"], span["status"]) for span in spans} == {("checkout", "Error")}
     assert json.loads(files["promises/Agreement-checkout-terms/facts.json"])["incidents"][0]["id"] == "inc-1"
     assert len(files["promises/Agreement-checkout-terms/minutes.csv"].splitlines()) == 44_701
+
+
+def test_the_readme_in_it_says_how_to_check_it_by_hand(month: Path) -> None:
+    """Hash of the record, hash of its inputs, and the figure itself, by nothing but what stands there."""
+    files = files_of(month)
+    folder = "promises/Agreement-search-terms"
+    record = json.loads(files[f"{folder}/record.json"])
+    assert by_hand({name: value for name, value in record.items() if name != "hash"}).hexdigest() == record["hash"]
+    minutes = list(csv.DictReader(files[f"{folder}/minutes.csv"].decode().splitlines()))
+    counted = [one for one in minutes if (one["excluded"], one["settled"]) == ("0", "1")]
+    good, valid = (sum(int(one[name]) for one in counted) for name in ("good", "valid"))
+    assert (f"{good}/1", f"{valid}/1") == (record["delivered"]["good"], record["delivered"]["eligible"])
+    head = {
+        "definitions": json.loads(files[f"{folder}/definitions.json"]),
+        "minutes": len(minutes),
+        "start_s": int(datetime.fromisoformat(minutes[0]["minute"]).timestamp()),
+        "unit": json.loads(files[f"{folder}/facts.json"])["unit"],
+    }
+    found = by_hand(head)
+    for name, form in (("good", "q"), ("valid", "q"), ("heard_ms", "q"), ("excluded", "b"), ("settled", "b")):
+        found.update(struct.pack(f"<{len(minutes)}{form}", *(int(one[name]) for one in minutes)))
+    assert found.hexdigest() == record["inputs_hash"]
+
+
+def by_hand(content: Any) -> Any:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def test_the_same_store_gives_the_same_bytes(shop: Shop, month: Path, tmp_path: Path) -> None:
