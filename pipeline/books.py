@@ -66,9 +66,7 @@ class Books:
             record = self._record(due, chain, AUTHOR, REASON)
             self._put(record)
             chain.append(record)
-        self._next = min(
-            (self.closes_at(promise, bounds) for promise, bounds in self._running(now)), default=now + BOOK_CLOSE
-        )
+        self._next = min(self._open_until(now), default=now + BOOK_CLOSE)
 
     def correct(self, promise_name: str, period: str, now: datetime, *, author: str, reason: str) -> Record:
         """Close a closed period again, by what is stored and written now.
@@ -121,6 +119,14 @@ class Books:
         for promise in self._objectives.promises:
             if isinstance(promise.window, Calendar):
                 yield promise, promise.window.bounds(now)
+
+    def _open_until(self, now: datetime) -> Iterator[datetime]:
+        """When the books are closed of each period that is running, or over and still open."""
+        for promise, running in self._running(now):
+            bounds = running
+            while (closes_at := self.closes_at(promise, bounds)) > now:
+                yield closes_at
+                bounds = promise.window.bounds(bounds.start - timedelta(seconds=1))
 
     def _due(self, now: datetime, chains: Mapping[tuple[str, str], Sequence[Record]]) -> Iterator[Due]:
         """The periods that are over for long enough, began to be promised before they ended, and are not closed."""

@@ -99,8 +99,9 @@ def evaluate(config: ConfigPath = DEFAULT_CONFIG, lifeline: Lifeline = False) ->
 
         assembly = assembly_of(config)
         part = evaluator(assembly)
-        pushes = assembly.config.telemetry.otlp is not None  # else nobody would read it, and the SDK is not loaded
-        component = _watched(assembly, part) if pushes else part
+        # Without a reader the SDK is not loaded.
+        is_read = assembly.config.telemetry.otlp is not None or assembly.evaluate_health_endpoint is not None
+        component = _watched(assembly, part) if is_read else part
         run(component, ready=lambda: "evaluate   every promise, every few seconds", lifeline=lifeline)
 
 
@@ -170,7 +171,7 @@ def rehearse(
 ) -> None:
     """Ask what your promises would say if traffic went like this. An hour takes seconds."""
     with explained("rehearse"):
-        from pipeline.rehearse import rehearse as play
+        from pipeline.rehearse.play import rehearse as play
 
         for change in play(folder):
             line = "  ".join(f"{key} {value}" for key, value in change.items())
@@ -185,6 +186,27 @@ def migrate(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
         applied = bring_up_to_date(assembly_of(config).writer())
         err.print("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+
+
+@app.command(rich_help_panel=BY_HAND)
+def roles(
+    config: ConfigPath = DEFAULT_CONFIG,
+    apply: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADMIN", help="Run it as this user of ClickHouse, whose password is in ANDON_ADMIN_PASSWORD"
+        ),
+    ] = None,
+) -> None:
+    """Print the SQL by which a ClickHouse server lets each user do what they need and no more."""
+    with explained("roles"):
+        from exporters.clickhouse.roles import make, script
+
+        assembly = assembly_of(config)
+        if apply is None:
+            typer.echo("\n".join(script(assembly.roles())))
+        else:
+            err.print("\n".join(make(assembly.administrator(apply), assembly.roles())))
 
 
 @app.command(rich_help_panel=BY_HAND)
@@ -231,7 +253,10 @@ def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) ->
 
 @app.command(rich_help_panel=BY_HAND)
 def bench(
-    what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
+    what: Annotated[
+        str,
+        typer.Argument(help="`ingest`: the programs; `steps`: our own work; `evaluate`: promises; `report`: SQL"),
+    ] = "ingest",
     peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
     signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
     sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,50,512,5000",
@@ -242,20 +267,25 @@ def bench(
 ) -> None:
     """Measure our own cost beside a peer's, fed the same."""
     with explained("bench"):
-        from pipeline.bench import plan, run_bench
+        from pipeline.bench import REPORT, plan, run_bench, run_questions
 
-        planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
-        run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
+        if what == REPORT:
+            run_questions(quick=quick, as_json=as_json)
+        else:
+            planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
+            run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
 
 
 def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":
-    from pipeline.instruments import observe_looks, observe_process
+    from pipeline.health import Health
+    from pipeline.instruments import late, observe_looks, observe_process
     from pipeline.telemetry import Telemetry, Watched
 
     telemetry = Telemetry(assembly.telemetry(), "evaluate")
     observe_process(telemetry.meter)
     observe_looks(telemetry.meter, lambda: part.looked)
-    return Watched(part, telemetry)
+    health = Health(checks={"looks": lambda: late(part.looked, assembly.config.evaluate.interval_s)})
+    return Watched(part, telemetry, health, assembly.evaluate_health_endpoint)
 
 
 def _as_table(rows: "pa.Table") -> Table:

@@ -12,10 +12,10 @@ tick that was cut off is finished by the next one, and late data count from the 
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from exporters.clickhouse.tables import BREACHES, DEFINITIONS, INCIDENT_UPDATES, INCIDENTS, SLICE_STATES, SLO_STATUS
 from pipeline.assembly import Assembly
@@ -24,24 +24,27 @@ from pipeline.books import Books
 from pipeline.clock import Clock, SystemClock, to_datetime
 from pipeline.component import Query, Write
 from pipeline.errors import AndonError, RetryableError
+from pipeline.sql import quoted
 from processors.incidents.advance import advance as advance_incident
 from processors.incidents.config import EvaluateConfig
 from processors.incidents.incident import Incident, State
 from processors.incidents.rows import incident_row, read_incidents, update_row
 from processors.incidents.scene import Scene, Signal, span
-from processors.slo.breach import Standing, advance
+from processors.sli.points import PointDeriver
+from processors.slo.breach import Change, Standing, advance
 from processors.slo.documents import load_objectives
 from processors.slo.measure import Surveyor
 from processors.slo.objectives import Objectives
-from processors.slo.promise import Promise, PromiseKey, canonical
-from processors.slo.rows import breach_row, definition_rows, read_standings, status_row
+from processors.slo.promise import Promise, PromiseKey
+from processors.slo.rows import NEVER, breach_row, definition_rows, read_standings, status_row
 from processors.slo.status import PromiseStatus, SliceCounts
 from processors.slo.windows import Bounds
 
 log = logging.getLogger("andon")
 
+FEW = 8
 STATUS_EVERY = timedelta(seconds=30)
-MOVING_COLUMNS = frozenset({"At", "WindowStart", "WindowEnd", "Coverage", "Unseen", "Lower", "Upper", "ExhaustedInS"})
+PACE = timedelta(milliseconds=10)  # a promise: a hundred rows of status a second at most
 
 
 def evaluator(assembly: Assembly) -> "Evaluator":
@@ -60,6 +63,14 @@ class Look:
     promises: int
 
 
+class Told(NamedTuple):
+    """What was last written of how a promise stands."""
+
+    at: datetime
+    state: str
+    last_event_at: datetime
+
+
 class Evaluator:
     """Looks at every promise every few seconds and writes down what changed."""
 
@@ -75,7 +86,9 @@ class Evaluator:
         self._defined = False
         self._surveyor = Surveyor(objectives.promises, query, settings.live_s)
         self._books = Books(objectives, query, write)
-        self._told: dict[PromiseKey, dict[str, Any]] = {}
+        self.points = PointDeriver(query, write)
+        self._derives = any(indicator.signal == "metrics" for indicator in objectives.indicators)
+        self._told: dict[PromiseKey, Told] = {}
         self._failing = False
         self.looked: Look | None = None
         self._background = Background("evaluate", self._run)
@@ -120,10 +133,12 @@ class Evaluator:
         """
         began_s, now = time.monotonic(), _to_ms(to_datetime(self._clock.now_ns()))
         self._define(now)
-        incidents, standings = read_incidents(self._query), read_standings(self._query)
+        if self._derives:
+            self.points.tick(now)
+        incidents = read_incidents(self._query)
         statuses = self._statuses(now, incidents)
         self._write_slices()
-        signals = [self._settle(status, standings.get(status.promise.key, Standing()), now) for status in statuses]
+        signals = self._settle(statuses, now)
         self._settle_incidents(signals, incidents, now)
         self._tell(signals, now)
         self._books.close_due(now)
@@ -134,9 +149,17 @@ class Evaluator:
         """Write down what is in force, once per life."""
         if not self._defined:
             definitions = {(one.kind, one.name): one for one in self._objectives.definitions}
-            for token, row in definition_rows(definitions, self._query, now):
-                self._write(DEFINITIONS.name, [row], token=token)
+            rows = definition_rows(definitions, self._query, now)
+            self._write_together(DEFINITIONS.name, rows)
             self._defined = True
+
+    def _write_together(self, table: str, rows: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+        """Write rows that each have a token: one by one, or at once if they are many, which the store takes as one."""
+        if len(rows) <= FEW:
+            for token, row in rows:
+                self._write(table, [row], token=token)
+        else:
+            self._write(table, [row for _, row in rows], token=digest(token for token, _ in rows))
 
     def _statuses(self, now: datetime, incidents: Mapping[str, Incident]) -> list[PromiseStatus]:
         """Every promise as it is measured now."""
@@ -153,19 +176,34 @@ class Evaluator:
         try:
             for promise, rows in self._surveyor.news():
                 columns = ("Slice", "Revision", "State", "Good", "Valid")
-                said = canonical([*promise.key, *([str(row[name]) for name in columns] for row in rows)])
-                self._write(SLICE_STATES.name, rows, token=hashlib.sha256(said.encode()).hexdigest())
+                said = (f"{name}={row[name]}" for row in rows for name in columns)
+                self._write(SLICE_STATES.name, rows, token=digest([*promise.key, *said]))
         except AndonError:
             self._surveyor.forget()
             raise
 
-    def _settle(self, status: PromiseStatus, standing: Standing, now: datetime) -> Signal:
-        """Bring a promise's standing up to date."""
-        standing, changes = advance(standing, status, now)
+    def _settle(self, statuses: Sequence[PromiseStatus], now: datetime) -> list[Signal]:
+        """Bring the standing of every promise up to date."""
+        standings = read_standings(self._query)
+        signals: list[Signal] = []
+        changes: list[Change] = []
+        for status in statuses:
+            standing, steps = advance(standings.get(status.promise.key, Standing()), status, now)
+            signals.append(Signal(status=status, standing=standing))
+            changes += steps
+        known = self._written(changes) if len(changes) > FEW else frozenset()
+        self._write_together(
+            BREACHES.name, [(change.id, breach_row(change)) for change in changes if change.id not in known]
+        )
         for change in changes:
-            self._write(BREACHES.name, [breach_row(change)], token=change.id)
             log.info("%s %s: %s, now %s", change.promise.kind, change.promise.name, change.event, change.state)
-        return Signal(status=status, standing=standing)
+        return signals
+
+    def _written(self, changes: Sequence[Change]) -> frozenset[str]:
+        """Which of many changes another evaluator has written: together they have another token than one by one."""
+        ids = ", ".join(quoted(change.id) for change in changes)
+        rows = self._query(f"SELECT DISTINCT Id FROM {BREACHES.name} WHERE Id IN ({ids})")  # noqa: S608
+        return frozenset(rows["Id"].to_pylist())
 
     def _settle_incidents(self, signals: Sequence[Signal], incidents: Mapping[str, Incident], now: datetime) -> None:
         """Bring each service's incident up to date; those too whose promises are all gone."""
@@ -191,16 +229,26 @@ class Evaluator:
 
     def _tell(self, signals: Sequence[Signal], now: datetime) -> None:
         """Write down what is known of each promise, where it differs from what was told or that is old."""
-        rows = {signal.status.promise.key: status_row(signal.status, signal.standing) for signal in signals}
-        news = {key: row for key, row in rows.items() if self._is_news(self._told.get(key), row)}
+        pace = min(STATUS_EVERY, len(signals) * PACE)
+        news = {
+            signal.status.promise.key: status_row(signal.status, signal.standing)
+            for signal in signals
+            if self._is_due(self._told.get(signal.status.promise.key), signal, now, pace)
+        }
         if news:
-            self._write(SLO_STATUS.name, list(news.values()), token=f"{now.isoformat()} {' '.join(map(str, news))}")
-            self._told |= news
+            self._write(SLO_STATUS.name, list(news.values()), token=digest([now.isoformat(), *map(str, news)]))
+            self._told |= {key: Told(now, row["State"], row["LastEventAt"]) for key, row in news.items()}
 
-    def _is_news(self, told: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:
-        if told is None or row["At"] - told["At"] >= STATUS_EVERY:
+    def _is_due(self, told: "Told | None", signal: Signal, now: datetime, pace: timedelta) -> bool:
+        """Whether to say how a promise stands: at once if it changed, soon if something came, or now and then."""
+        if told is None or told.state != signal.standing.state.published or now - told.at >= STATUS_EVERY:
             return True
-        return any(row[column] != told[column] for column in row if column not in MOVING_COLUMNS)
+        return now - told.at >= pace and told.last_event_at != (signal.status.last_event_at or NEVER)
+
+
+def digest(words: Iterable[str]) -> str:
+    """One short token for all of `words`."""
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def _to_ms(moment: datetime) -> datetime:

@@ -23,6 +23,7 @@ Read = Callable[[], Iterable[Observation]]
 Stats = Callable[[], SpoolStats]
 ValueT = TypeVar("ValueT")
 SIGNAL, REASON, TRANSPORT = "signal", "error.type", "transport"
+LATE_S, LATE_LOOKS = 60.0, 4  # how old, and how often missed, a look may be
 KEPT_S = 0.5  # how long a look at a spool serves all instruments that ask for it
 
 
@@ -245,6 +246,14 @@ def observe_looks(meter: Meter, looked: Callable[[], Look | None]) -> None:
     observe_one(meter, "andon.evaluate.duration", value(lambda look: look.duration_s))
     observe_one(meter, "andon.evaluate.age", value(lambda look: time.monotonic() - look.ended_s))
     observe_one(meter, "andon.evaluate.promises", value(lambda look: look.promises))
+
+
+def late(look: Look | None, interval_s: float) -> str:
+    """Why the last look is not what it should be; nothing if it is."""
+    if look is None:
+        return "no look at the promises has come to its end yet"
+    age_s = time.monotonic() - look.ended_s
+    return f"the last look ended {age_s:.0f} s ago" if age_s > max(LATE_S, LATE_LOOKS * interval_s) else ""
 
 
 def observe_process(meter: Meter) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from pipeline.console import DEFAULT_CONFIG, ConfigPath, assembly_of, err, expla
 from pipeline.errors import PermanentError
 
 if TYPE_CHECKING:
+    from pipeline.slodiff import Line
     from pipeline.trial import Trial
     from processors.sli.indicator import Indicator
 
@@ -53,6 +55,63 @@ def try_(
             typer.echo(json.dumps(_facts(trial), ensure_ascii=False) if as_json else _told(trial, since))
 
 
+@app.command()
+def diff(
+    folder: Annotated[Path, typer.Argument(help="The changed objectives: a folder of them, or a file")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a promise")] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Show what changed promises would have said, beside what those in force say, over the same stored slices."""
+    with explained("slo"):
+        from pipeline.slodiff import differences
+        from processors.slo.documents import load_objectives, read_objectives
+
+        changed = load_objectives(folder) if folder.is_dir() else read_objectives([folder])
+        found = list(differences(assembly_of(config).reader().query, changed, datetime.now(UTC)))
+        for one in found:
+            sides = {"before": one.before, "after": one.after}
+            facts = {side: None if line is None else _line_facts(line) for side, line in sides.items()}
+            typer.echo(json.dumps(facts, ensure_ascii=False) if as_json else _both(facts))
+        if not found and not as_json:
+            err.print("no promise differs from those in force")
+
+
+def _line_facts(line: "Line") -> dict[str, Any]:
+    promise, delivered = line.promise, line.delivered
+    ratio = delivered.ratio if delivered else None
+    return {
+        "promise": promise.name,
+        "generation": promise.generation,
+        "law": promise.law.value,
+        "target": str(promise.target),
+        "start": line.bounds.start.isoformat(),
+        "end": line.bounds.end.isoformat(),
+        "counted": delivered is not None,
+        "good": str(delivered.good) if delivered else None,
+        "eligible": str(delivered.eligible) if delivered else None,
+        "coverage": None if delivered is None else float(delivered.coverage),
+        "delivered": None if ratio is None else float(ratio),
+        "budget_remaining": None if line.remaining is None else float(line.remaining),
+    }
+
+
+def _both(facts: dict[str, Any]) -> str:
+    name = next(side["promise"] for side in facts.values() if side)
+    return "\n".join([name, *(f"  {side:7}{_one_line(line)}" for side, line in facts.items())])
+
+
+def _one_line(line: dict[str, Any] | None) -> str:
+    if line is None:
+        return "not promised"
+    said = f"{line['generation']}  {line['law']}, target {float(Fraction(line['target'])):g}, since {line['start']}: "
+    if not line["counted"]:
+        return said + "what it counts was never counted; `andon slo try` asks what is stored"
+    if line["delivered"] is None:
+        return said + "nothing was measured"
+    left = f"budget left {line['budget_remaining'] * 100:.2f} %"
+    return said + f"{line['delivered'] * 100:.4f} % ({line['good']} of {line['eligible']}), {left}"
+
+
 def _chosen(path: Path, name: str | None) -> "Sequence[Indicator]":
     from processors.slo.documents import load_objectives, read_objectives
 
@@ -88,15 +147,18 @@ def _facts(trial: "Trial") -> dict[str, Any]:
         "bad": trial.valid - trial.good,
         "valid": trial.valid,
         "rejected": trial.rejected,
-        "sli": None if trial.ratio is None else _floored(trial),
+        "sli": None if trial.ratio is None else _floored(trial.ratio),
+        "apdex": None if trial.apdex is None else _floored(trial.apdex),
         "samples": {word: [plain(one) for one in some] for word, some in trial.samples.items()},
     }
 
 
 def _told(trial: "Trial", since: str) -> str:
     """A block of lines: the SLI, and below it what it comes from."""
-    share = "nothing was counted" if trial.ratio is None else f"SLI {float(_floored(trial)) * 100:.4f} %"
+    share = "nothing was counted" if trial.ratio is None else f"SLI {float(_floored(trial.ratio)) * 100:.4f} %"
     lines = [f"{trial.indicator.name}: {share}, {trial.indicator.signal} of the last {since}"]
+    if trial.apdex is not None:
+        lines[0] += f"; Apdex {_floored(trial.apdex)}"
     counts = {"good": trial.good, "bad": trial.valid - trial.good, "rejected": trial.rejected}
     for word, count in counts.items():
         lines.append(f"  {word:9}{count:>12}")
@@ -104,10 +166,9 @@ def _told(trial: "Trial", since: str) -> str:
     return "\n".join(lines)
 
 
-def _floored(trial: "Trial") -> str:
-    """The SLI, never rounded up."""
-    assert trial.ratio is not None
-    whole = trial.ratio.numerator * 10**DECIMALS // trial.ratio.denominator
+def _floored(ratio: Fraction) -> str:
+    """A ratio for people, never rounded up."""
+    whole = ratio.numerator * 10**DECIMALS // ratio.denominator
     return f"{whole // 10**DECIMALS}.{whole % 10**DECIMALS:0{DECIMALS}}"
 
 

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from prometheus_client import CollectorRegistry, generate_latest
 
 from pipeline.component import Component
+from pipeline.health import Health, HealthServer
 from pipeline.telemetry_config import SERVICE, TelemetryConfig
 from pipeline.telemetry_export import Exporters
 
@@ -26,19 +27,25 @@ SHUTDOWN_TIMEOUT_MS = 3_000
 
 
 class Watched:
-    """A program that pushes its telemetry, for one that does not have any by itself."""
+    """A program with telemetry and health, for one that does not have any by itself."""
 
-    def __init__(self, component: Component, telemetry: "Telemetry") -> None:
+    def __init__(self, component: Component, telemetry: "Telemetry", health: Health, endpoint: str | None) -> None:
         self._component = component
         self._telemetry = telemetry
+        self._health = health
+        self._server = HealthServer(endpoint, health.routes(telemetry.exposition))
 
     def start(self) -> None:
+        self._server.start()
         self._telemetry.start()
         self._component.start()
+        self._health.started = True
 
     def shutdown(self) -> None:
+        self._health.stopping = True
         self._component.shutdown()
         self._telemetry.shutdown()
+        self._server.shutdown()
 
 
 class Telemetry:

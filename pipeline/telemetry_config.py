@@ -27,14 +27,16 @@ class Protocol(StrEnum):
 
 
 class HealthConfig(Config):
-    """Where `/healthz`, `/readyz` and `/metrics` are answered."""
+    """Where `/healthz`, `/readyz` and `/metrics` are answered: by ingest, and by the evaluator if it has a place."""
 
     endpoint: Endpoint = written("127.0.0.1:13133")
+    evaluate: Endpoint | None = None
     insecure: bool = False
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if not self.insecure and not is_loopback(self.endpoint):
+        endpoints = [one for one in (self.endpoint, self.evaluate) if one is not None]
+        if not self.insecure and not all(is_loopback(one) for one in endpoints):
             raise ValueError(
                 "a loopback endpoint such as 127.0.0.1:13133, or `insecure: true` to say that everybody may read "
                 "counts and states (there is no TLS and no token here)"

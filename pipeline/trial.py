@@ -16,12 +16,14 @@ from pipeline.batch import Batch
 from pipeline.clock import to_ns
 from pipeline.component import Query
 from pipeline.errors import PermanentError
+from processors.sli.apdex import TOLERATED, apdex
 from processors.sli.derive import Point, derive
 from processors.sli.groups import GroupNames
 from processors.sli.indicator import Indicator
+from processors.sli.selector import Condition
 from processors.sli.series import SERIES_TABLES, SeriesPoints, parts, stands_alone
 from processors.sli.slices import SLICE_NS
-from processors.sli.sql import STORED, good_sql, happened_between, selector_sql, time_sql, valid_sql, where_sql
+from processors.sli.sql import FAILED, STORED, good_sql, happened_between, selector_sql, time_sql, valid_sql, where_sql
 
 SAMPLES = 5
 MAX_POINTS = 200_000
@@ -44,6 +46,7 @@ class Trial:
     good: int
     valid: int
     rejected: int
+    apdex: Fraction | None = None
     samples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -79,8 +82,23 @@ def attempt(indicator: Indicator, query: Query, start: datetime, end: datetime) 
         good=row["good"] + more_good,
         valid=row["valid"] + more_valid,
         rejected=row["seen"] - row["valid"],
+        apdex=_apdex(indicator, query, within),
         samples=samples,
     )
+
+
+def _apdex(indicator: Indicator, query: Query, within: str) -> Fraction | None:
+    """How satisfied those are who wait for what is counted; None where it is not about how long spans take."""
+    duration = indicator.good.where.get("duration") if indicator.good and indicator.signal == "traces" else None
+    limit_ns = duration.lte if isinstance(duration, Condition) else None
+    if limit_ns is None:
+        return None
+    (row,) = query(
+        f"SELECT countIf(Duration <= {limit_ns} AND NOT {FAILED}) AS satisfied,"  # noqa: S608
+        f" countIf(Duration > {limit_ns} AND Duration <= {TOLERATED * limit_ns} AND NOT {FAILED}) AS tolerating,"
+        f" count() AS total FROM {STORED['traces'].table} WHERE {within} AND {valid_sql(indicator)}"
+    ).to_pylist()
+    return apdex(**row)
 
 
 def _within(indicator: Indicator, start: datetime, end: datetime) -> str:

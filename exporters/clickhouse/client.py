@@ -56,6 +56,7 @@ INSERT_SETTINGS = {
     "input_format_skip_unknown_fields": "0",
 }
 MAX_DECIMALS = 12
+LONG_QUERY = 100_000
 
 
 class Credentials(Config):
@@ -66,12 +67,16 @@ class Credentials(Config):
 
 
 class ClickHouseConfig(Config):
-    """Where ClickHouse is, and who we are there: ingest and evaluate write, the page and people only read."""
+    """Where ClickHouse is, and who we are there: ingest and evaluate write, people only read, the page what it shows.
+
+    Without a user of its own the page is the reader.
+    """
 
     endpoint: str = "http://127.0.0.1:8123"
     database: str = Field("andon", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     writer: Credentials | None = None
     reader: Credentials | None = None
+    page: Credentials | None = None
     timeout: DurationNs = written("30s")
     ttl: dict[str, DurationNs] = Field(default_factory=dict)
 
@@ -118,8 +123,10 @@ class Client:
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """See `pipeline.component.Query`."""
+        # Thousands of names in a query are more than ClickHouse reads by itself.
+        settings = {"max_query_size": str(2 * len(sql))} if len(sql) > LONG_QUERY else None
         with _in_our_errors(sql):
-            return self._connected().query_arrow(sql, parameters=dict(parameters or {}), use_strings=True)
+            return self._connected().query_arrow(sql, dict(parameters or {}), settings, use_strings=True)
 
     def command(self, sql: str, *, use_database: bool = True) -> None:
         """Run one statement that returns nothing."""
@@ -154,6 +161,7 @@ class Client:
         timeout_s = self._config.timeout / NS_PER_S
         connection = clickhouse_connect.get_client(
             dsn=self._config.endpoint,
+            interface=self._config.endpoint.partition("://")[0],  # else the driver guesses it from the port
             username=self._user.username,
             password=self._user.password.get_secret_value(),
             database="__default__",

@@ -219,7 +219,8 @@ SLI_DERIVED = Table(
     },
 )
 
-_SUMS = dict.fromkeys(("Good", "Valid", "GoodExtra", "ValidExtra"), "SimpleAggregateFunction(sum, UInt64)")
+_SUMMED = ("Good", "Valid", "GoodExtra", "ValidExtra", "Squares", "Weighted")
+_SUMS = dict.fromkeys(_SUMMED, "SimpleAggregateFunction(sum, UInt64)")
 _INDICATOR = {"Indicator": "LowCardinality(String)", "Generation": "LowCardinality(String)"}
 
 # The same by the minute and by the hour, groups summed; views fill them.
@@ -299,6 +300,7 @@ SLO_STATUS = Table(
         "Lower": "Nullable(Float64)",
         "Upper": "Nullable(Float64)",
         "ExhaustedInS": "Nullable(Float64)",
+        "UnweightedShare": "Nullable(Float64)",
     },
 )
 

@@ -24,7 +24,7 @@ class Found(NamedTuple):
 
 
 def problems(total: Selector, part: Selector, *, is_bad: bool) -> Iterator[Found]:
-    """What makes no sense about two sides that make sense by themselves."""
+    """What makes no sense about two sides of one signal that make sense by themselves."""
     if total.signal != "traces" and total.sampling != Selector.model_fields["sampling"].default:
         yield Found(TOTAL, ("sampling",), "sampling of traces only: nothing else is sampled with a weight")
     yield from _value_problems(total, part, is_bad=is_bad)

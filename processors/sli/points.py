@@ -12,7 +12,7 @@ elsewhere in its stead, and it is counted.
 
 How it is told once: a batch of additions is first written to `sli_derived` under a token that follows from the batch
 before it, so of several writers one wins; then what stands there is written to `sli_slices` under the token of that
-batch; then a marker says that it was. Whoever finds a batch without its marker writes it again, which changes nothing:
+batch; then a mark says that it was. Whoever finds a batch without its mark writes it again, which changes nothing:
 the store knows the token for its next 10 000 inserts.
 """
 
@@ -34,6 +34,7 @@ HORIZON_S = 86_400  # what happened longer ago is not looked at again
 BUCKET_S = 300  # what changed is looked for by so much time
 MOST_BUCKETS = 12  # that are derived in one go
 IDENTITY = "Indicator, Generation, `Group`"
+HEAD, TOLD = "head", "told"  # the newest batch there is, and the newest that `sli_slices` has
 
 
 class Key(NamedTuple):
@@ -122,7 +123,8 @@ class PointDeriver:
         rows = [row for key, one in derived.items() for row in self._additions(key, one, told, slices)]
         if rows:
             stamp = {"Batch": batch, "Previous": previous}
-            self._write(DERIVED, [stamp | row for row in rows], token=f"derived after {previous}")
+            stamped = [_mark(HEAD, batch, previous), *(stamp | row for row in rows)]
+            self._write(DERIVED, stamped, token=f"derived after {previous}")
             self._finish()
 
     def _touched(self, changed: Bounds) -> Bounds:
@@ -247,7 +249,9 @@ class PointDeriver:
     def _finish(self) -> int:
         """Tell `sli_slices` the newest batch, unless that is marked as done; which one it is."""
         (head,) = self._query(
-            f"SELECT maxIf(Batch, Indicator != '') AS batch, maxIf(Batch, Indicator = '') AS marked FROM {DERIVED}"  # noqa: S608
+            f"""
+            SELECT maxIf(Batch, Generation = '{HEAD}') AS batch, maxIf(Batch, Generation = '{TOLD}') AS marked
+            FROM {DERIVED} WHERE Indicator = ''"""  # noqa: S608
         ).to_pylist()
         batch: int = head["batch"]
         if batch <= head["marked"]:
@@ -258,13 +262,17 @@ class PointDeriver:
             FROM {DERIVED} WHERE Batch = {batch} AND Indicator != '' ORDER BY {IDENTITY}, slice"""  # noqa: S608
         ).to_pylist()
         self._write(SLICES, [_slice_row(row, batch) for row in rows], token=f"derived {batch}")
-        marker = dict.fromkeys(("Good", "Valid", "GoodAdded", "ValidAdded", "LateAdded", "Slice"), 0)
-        names = dict.fromkeys(("Indicator", "Generation", "Group"), "")
-        self._write(DERIVED, [{"Batch": batch, "Previous": batch, **names, **marker}], token=f"told {batch}")
+        self._write(DERIVED, [_mark(TOLD, batch, batch)], token=f"told {batch}")
         self._counts["batches_total"] += 1
         self._counts["added_total"] += sum(row["ValidAdded"] for row in rows)
         self._counts["late_total"] += sum(row["LateAdded"] for row in rows)
         return batch
+
+
+def _mark(name: str, batch: int, previous: int) -> dict[str, Any]:
+    """A row of `sli_derived` about a batch rather than a slice; such rows have no indicator, and few are kept."""
+    numbers = dict.fromkeys(("Slice", "Good", "Valid", "GoodAdded", "ValidAdded", "LateAdded"), 0)
+    return {"Batch": batch, "Previous": previous, "Indicator": "", "Generation": name, "Group": "", **numbers}
 
 
 def _slice_row(row: Mapping[str, Any], batch: int) -> dict[str, Any]:

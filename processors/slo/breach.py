@@ -18,7 +18,9 @@ from fractions import Fraction
 from typing import Any
 
 from pipeline.sql import quoted
+from processors.slo.budget import Count
 from processors.slo.burn import Measured
+from processors.slo.heard import lateness
 from processors.slo.promise import Promise, PromiseKey, canonical
 from processors.slo.status import PromiseStatus, burns, rate
 from processors.slo.windows import Calendar, slice_floor
@@ -153,8 +155,12 @@ def next_event(standing: Standing, status: PromiseStatus) -> Event | None:
 
 
 def _period_turned(standing: Standing, status: PromiseStatus) -> bool:
-    by_calendar = isinstance(status.promise.window, Calendar)
-    return by_calendar and standing.at is not None and standing.at < status.window.start
+    """Whether what the promise stands by was measured in a period before; that was known some time later."""
+    promise = status.promise
+    if standing.at is None or not isinstance(promise.window, Calendar):
+        return False
+    settled_at = standing.at - lateness(promise.signal) if promise.by_minute else standing.at
+    return settled_at < status.window.start
 
 
 # How a status tells that something happened, the first to be looked at first.
@@ -230,14 +236,19 @@ def evidence(status: PromiseStatus, governing: Measured) -> dict[str, Any]:
                 "name": window.name,
                 "start": utc(window.start),
                 "end": utc(window.end),
-                "good": window.counts.good,
-                "valid": window.counts.valid,
+                "good": number(window.counts.good),
+                "valid": number(window.counts.valid),
                 "burn_rate": float(rate(status, window)),
             }
             for window in windows
         ],
         "sql": recount_sql(status.promise, governing),
     }
+
+
+def number(count: Count) -> int | float:
+    """A count as JSON knows it: sampled events and shares of slices need not be whole."""
+    return count if isinstance(count, int) else int(count) if count.denominator == 1 else float(count)
 
 
 def recount_sql(promise: Promise, window: Measured) -> str:

@@ -16,8 +16,12 @@ Source: Google, The Site Reliability Workbook, chapter 5.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 Count = int | Fraction  # of events that may each stand for more than one, or of slices that may be cut
+
+
+NO_RATE, ALL_OF_IT = Fraction(0), Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,21 @@ def budget(target: Fraction) -> Fraction:
 
 def burn_rate(counts: Counts, target: Fraction) -> Fraction:
     """How many times faster than allowed the budget goes: 1 spends it exactly; 0 where nothing was measured."""
-    return counts.bad_share / budget(target)
+    return rate_of(counts.bad, counts.valid, target)
+
+
+def rate_of(bad: Count, whole: Count, target: Fraction) -> Fraction:
+    """The burn rate of so many bad events of all; 0 where there are none."""
+    if not bad:
+        return NO_RATE
+    allowed_share = budget(target)
+    return Fraction(bad * allowed_share.denominator) / (whole * allowed_share.numerator)
+
+
+@lru_cache(maxsize=100_000)
+def share_at(rate: Fraction, target: Fraction) -> tuple[int, int]:
+    """The share of bad events at which a budget burns at `rate`, as a numerator and a denominator."""
+    return (rate * budget(target)).as_integer_ratio()
 
 
 def max_burn_rate(target: Fraction) -> Fraction:
@@ -113,4 +131,5 @@ def misses(counts: Counts, target: Fraction, minimum_bad: int) -> bool:
 
     One failure among the first three requests of a window says little about the promise, so a few are waited for.
     """
-    return counts.bad >= minimum_bad and counts.bad_share > budget(target)
+    numerator, denominator = share_at(ALL_OF_IT, target)
+    return counts.bad >= minimum_bad and counts.bad * denominator > numerator * counts.valid

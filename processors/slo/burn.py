@@ -23,7 +23,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from processors.sli.slices import SLICE_S
-from processors.slo.budget import Count, Counts, budget, burn_rate, max_burn_rate
+from processors.slo.budget import Count, Counts, burn_rate, max_burn_rate, rate_of, share_at
 from processors.slo.sampling import effective_size
 from processors.slo.windows import Bounds, Length, length_of
 
@@ -158,6 +158,7 @@ class Measured:
     unseen: Count = 0
     heard: Fraction = Fraction(1)
     squares: Count | None = None
+    unweighted_share: Fraction | None = None
 
     @property
     def start(self) -> datetime:
@@ -174,11 +175,11 @@ class Measured:
 
     def lower_rate(self, target: Fraction) -> Fraction:
         """The burn rate if all that was not seen was good."""
-        return burn_rate(Counts(self.counts.good + self.unseen, self.whole), target)
+        return rate_of(self.counts.bad, self.whole, target)
 
     def upper_rate(self, target: Fraction) -> Fraction:
         """The burn rate if all that was not seen was bad."""
-        return burn_rate(Counts(self.counts.good, self.whole), target)
+        return rate_of(self.counts.bad + self.unseen, self.whole, target)
 
     def tells(self, share: Fraction, minimum_bad: int) -> bool:
         """Whether there are bad events enough to say that their share is at least `share`.
@@ -221,10 +222,18 @@ class PairStatus:
         return self.governing.lower_rate(self.target) / self.pair.threshold
 
     @property
+    def windows(self) -> tuple[Measured, Measured]:
+        """Both, the one that is calm more often first."""
+        return self.short, self.long
+
+    @property
     def fires(self) -> bool:
         """Whether both windows burn at the threshold even if all that nobody saw was good."""
-        share = self.pair.threshold * budget(self.target)
-        return self.heat >= 1 and all(window.tells(share, self.minimum_bad) for window in (self.long, self.short))
+        numerator, denominator = share_at(self.pair.threshold, self.target)
+        if any(window.counts.bad * denominator < numerator * window.whole for window in self.windows):
+            return False
+        share = Fraction(numerator, denominator)
+        return all(window.counts.bad and window.tells(share, self.minimum_bad) for window in self.windows)
 
     @property
     def clears(self) -> bool:
@@ -234,6 +243,5 @@ class PairStatus:
     @property
     def might_fire(self) -> bool:
         """Whether it would fire if all that nobody saw was bad, or if a little more was bad of what is too few."""
-        windows = self.long, self.short
-        enough = all(window.counts.bad + window.unseen >= self.minimum_bad for window in windows)
-        return enough and all(window.upper_rate(self.target) >= self.pair.threshold for window in windows)
+        enough = all(window.counts.bad + window.unseen >= self.minimum_bad for window in self.windows)
+        return enough and all(window.upper_rate(self.target) >= self.pair.threshold for window in self.windows)

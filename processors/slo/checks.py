@@ -14,13 +14,14 @@ from pipeline.config import MISSING, nearest
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
 from processors.sla.documents import Agreement
-from processors.sli.checks import TOTAL, problems
+from processors.sli.checks import TOTAL
+from processors.sli.checks import problems as problems_of_sides
 from processors.sli.selector import Selector
 from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnCondition, BurnPolicyDocument
 from processors.slo.budget import max_burn_rate
 from processors.slo.fields import length_of
 from processors.slo.grid import MINUTE_S
-from processors.slo.indicators import ANDON, DataSource, InlineSli, MetricSource, Sli, SliSpec
+from processors.slo.indicators import ANDON, DataSource, InlineSli, MetricSource, RatioMetric, Sli, SliSpec
 from processors.slo.metadata import Document
 from processors.slo.openslo import Objective, Slo
 from processors.slo.policies import Alerts, Place, short_window
@@ -149,8 +150,16 @@ def _check_sli(source: Source, sli: SliSpec, path: Place, folder: Folder) -> Ite
         for key, metric in ratio.parts.items():
             spec = (*path, "ratioMetric", key, "metricSource", "spec")
             yield from _check_part(source, metric.selector, ratio.total.selector, key, spec)
-            if key != TOTAL:
-                yield from _check_sides(source, metric.selector, ratio.total.selector, key, spec)
+        yield from _check_sides(source, ratio.total.selector, ratio, path)
+
+
+def _check_sides(source: Source, total: Selector, ratio: RatioMetric, path: Place) -> Iterator[Problem]:
+    """What makes no sense about two sides that make sense by themselves."""
+    key = "good" if ratio.good else "bad"
+    for found in problems_of_sides(total, ratio.parts[key].selector, is_bad=key == "bad"):
+        side = "total" if found.side == TOTAL else key
+        where = (*path, "ratioMetric", side, "metricSource", "spec", *found.path)
+        yield source.problem(where, expected=found.expected)
 
 
 def _check_part(source: Source, part: Selector, total: Selector, key: str, path: Place) -> Iterator[Problem]:
@@ -161,12 +170,6 @@ def _check_part(source: Source, part: Selector, total: Selector, key: str, path:
     for name, alias in OF_THE_WHOLE.items():
         if name in part.model_fields_set and getattr(part, name) != getattr(total, name):
             yield source.problem((*path, alias), expected=f"{alias} under total, where it is about {key} events too")
-
-
-def _check_sides(source: Source, part: Selector, total: Selector, key: str, path: Place) -> Iterator[Problem]:
-    for found in problems(total, part, is_bad=key == "bad"):
-        side = (*path[:-3], TOTAL, *path[-2:]) if found.side == TOTAL else path
-        yield source.problem((*side, *found.path), expected=found.expected)
 
 
 def _check_source(source: Source, metric: MetricSource, path: Place, folder: Folder) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """Reading a folder of objectives: every document checked, every problem of every file told at once.
 
-In: a folder; all `*.yaml` and `*.yml` below it, in order of their paths, several documents a file. Out: `Objectives`,
-or `ConfigError` with each problem's file, line and path, what was expected, what came and what may have been meant.
+In: a folder; all `*.yaml` and `*.yml` below it, in order of their paths, several documents a file; nothing whose name
+begins with a dot, where Kubernetes keeps the same files once more. Out: `Objectives`, or `ConfigError` with each
+problem's file, line and path, what was expected, what came and what may have been meant.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,10 +44,14 @@ def load_objectives(folder: Path) -> Objectives:
     Raises:
         ConfigError: with every problem in all of its files.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if _is_document(path.relative_to(folder)) and path.is_file())
     if not files:
         raise one_problem(folder, expected="a folder with objectives in .yaml files", got="none")
     return read_objectives(files)
+
+
+def _is_document(path: Path) -> bool:
+    return path.suffix in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def read_objectives(files: Sequence[Path]) -> Objectives:

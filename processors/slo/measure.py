@@ -11,16 +11,17 @@ from fractions import Fraction
 from typing import Any
 
 from pipeline.component import Query
-from processors.slo.budget import Counts
 from processors.slo.burn import Measured, PairStatus
-from processors.slo.byminute import ByMinute
-from processors.slo.heard import Heard
+from processors.slo.byminute import ByMinute, judged_since
+from processors.slo.heard import Heard, told_after
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
-from processors.slo.sums import IndicatorSums, read_slices, read_sums, read_trace_ids
-from processors.slo.windows import Bounds, last
+from processors.slo.sums import NOTHING_COUNTED, Counted, IndicatorSums, read_slices, read_sums, read_trace_ids
+from processors.slo.windows import Bounds, Length, Window, last
 
 LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
+SETTLING = timedelta(hours=1)  # longer than anything takes to be settled
+Shape = tuple[Window, tuple[Length, ...]]
 Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
 Span = Callable[[Promise, tuple[SliceCounts, ...]], Bounds | None]
 """The time of the incident that a promise is part of, if it is part of one."""
@@ -33,19 +34,26 @@ class Surveyor:
         self._promises = promises
         self._query = query
         self._live_s = live_s
+        self._shapes = {promise.key: shape_of(promise) for promise in promises}
         self._heard: dict[str, Heard] = {}
         self._by_minute = ByMinute(query, [promise for promise in promises if promise.by_minute])
 
     def look(self, now: datetime, involved: Callable[[Promise], bool], span: Span) -> list[PromiseStatus]:
         """Every promise as it is measured now; `involved` are those of services with an open incident."""
-        self._listen(now)
-        known = read_slices(self._query, _indicators(filter(involved, self._promises)), self._live_s, now)
-        windows = {promise.key: self._windows(promise, now, span, known) for promise in self._promises}
+        usual = self._usual(now)
+        self._listen(usual, now)
+        known = self._slices(_indicators(filter(involved, self._promises)), now)
+        windows = {
+            promise.key: self._windows(promise, usual, span(promise, known.get(promise.indicator, ())), now)
+            for promise in self._promises
+        }
         every = {bounds for named in windows.values() for bounds in named.values()}
         sums = read_sums(self._query, _indicators(self._promises), every)
+        shares = {(signal, bounds): heard.share(bounds) for signal, heard in self._heard.items() for bounds in every}
         self._by_minute.refresh(self._heard, now)
         statuses = [
-            self._status(promise, now, windows[promise.key], sums.get(promise.indicator)) for promise in self._promises
+            self._status(promise, now, windows[promise.key], sums.get(promise.indicator), shares)
+            for promise in self._promises
         ]
         return self._with_slices(statuses, known, now)
 
@@ -57,29 +65,45 @@ class Surveyor:
         """The rows that the last look gave were not written."""
         self._by_minute.forget()
 
-    def _listen(self, now: datetime) -> None:
+    def _usual(self, now: datetime) -> dict[Shape, dict[str, Bounds]]:
+        """The windows that promises of each shape need; many have the same."""
+        shapes = {self._shapes[promise.key]: promise for promise in self._promises}
+        return {shape: needed(promise, now) for shape, promise in shapes.items()}
+
+    def _listen(self, usual: Mapping[Shape, Mapping[str, Bounds]], now: datetime) -> None:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
+        written = {promise.window for promise in self._promises if promise.by_minute}
+        since = {window: judged_since(window, now - SETTLING) for window in written}
         for promise in self._promises:
-            first = min(bounds.start for bounds in needed(promise, now).values())
+            first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
+            first = min(first, since.get(promise.window, first))
             starts[promise.signal] = min(first, starts.get(promise.signal, first))
         for signal, start in starts.items():
             if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
                 self._heard[signal] = Heard(signal, start - timedelta(days=1))
             self._heard[signal].refresh(self._query, now)
 
-    def _windows(self, promise: Promise, now: datetime, span: Span, slices: Slices) -> dict[str, Bounds]:
+    def _windows(
+        self, promise: Promise, usual: Mapping[Shape, dict[str, Bounds]], lasted: Bounds | None, now: datetime
+    ) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
-        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else needed(promise, now))
-        lasted = span(promise, slices.get(promise.indicator, ()))
+        newest = last(self._live_s, now - told_after(promise.signal))
+        windows = {LIVE: newest} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
         return windows if lasted is None else windows | {LASTED: lasted}
 
     def _status(
-        self, promise: Promise, now: datetime, windows: Mapping[str, Bounds], sums: IndicatorSums | None
+        self,
+        promise: Promise,
+        now: datetime,
+        windows: Mapping[str, Bounds],
+        sums: IndicatorSums | None,
+        shares: Mapping[tuple[str, Bounds], Fraction],
     ) -> PromiseStatus:
-        heard = self._heard[promise.signal]
         measured = {
-            name: measure(name, bounds, sums.counts(bounds) if sums else NOTHING, heard.share(bounds))
+            name: measure(
+                name, bounds, sums.counted(bounds) if sums else NOTHING_COUNTED, shares[promise.signal, bounds]
+            )
             for name, bounds in windows.items()
         }
         if promise.by_minute:
@@ -108,7 +132,7 @@ class Surveyor:
         """The statuses with the slices and bad requests of those in trouble: of the others nobody asks for them."""
         troubled = _indicators(status.promise for status in statuses if status.troubled)
         unknown = [key for key in troubled if key not in known]
-        slices = {**known, **read_slices(self._query, unknown, self._live_s, now)}
+        slices = {**known, **self._slices(unknown, now)}
         trace_ids = read_trace_ids(self._query, troubled, now)
         return [
             replace(status, slices=slices.get(key, ()), trace_ids=trace_ids.get(key, ()))
@@ -117,11 +141,29 @@ class Surveyor:
             for status in statuses
         ]
 
+    def _slices(self, keys: Sequence[IndicatorKey], now: datetime) -> Slices:
+        """Those that `live` windows are made of, and those in which trouble began."""
+        oldest = max((told_after(promise.signal) for promise in self._promises), default=timedelta())
+        return read_slices(self._query, keys, self._live_s + int(oldest.total_seconds()), now)
 
-def measure(name: str, bounds: Bounds, counts: Counts, heard: Fraction) -> Measured:
+
+def measure(name: str, bounds: Bounds, counted: Counted, heard: Fraction) -> Measured:
     """A window as it was counted; in the time that nobody listened it would have been as busy as in the rest."""
-    unseen = counts.valid * (1 - heard) / heard if heard else max(1, counts.valid)
-    return Measured(name=name, bounds=bounds, counts=counts, unseen=unseen, heard=heard)
+    counts = counted.counts
+    return Measured(
+        name=name,
+        bounds=bounds,
+        counts=counts,
+        unseen=0 if heard == 1 else counts.valid * (1 - heard) / heard if heard else max(1, counts.valid),
+        heard=heard,
+        squares=counted.squared_weights,
+        unweighted_share=counted.unweighted_share,
+    )
+
+
+def shape_of(promise: Promise) -> Shape:
+    """What decides which windows a promise needs."""
+    return promise.window, promise.burn.lengths
 
 
 def _indicators(promises: Iterable[Promise]) -> list[IndicatorKey]:

@@ -99,6 +99,7 @@ def status_row(status: PromiseStatus, standing: Standing) -> dict[str, Any]:
         "Lower": as_float(status.bounds[0]),
         "Upper": as_float(status.bounds[1]),
         "ExhaustedInS": as_float(status.exhausted_in_s),
+        "UnweightedShare": as_float(status.window.unweighted_share),
     }
 
 

@@ -79,8 +79,12 @@ class PromiseStatus:
     @property
     def fires(self) -> bool:
         """Whether a pair fires, or so much of the budget is spent that it counts by itself."""
-        spent = 1 - self.remaining
-        return any(pair.fires for pair in self.pairs) or (self.enough and self.promise.burn.overspends(spent))
+        return any(pair.fires for pair in self.pairs) or self._overspends
+
+    @property
+    def _overspends(self) -> bool:
+        policy = self.promise.burn
+        return policy.consumed is not None and self.enough and policy.overspends(1 - self.remaining)
 
     @property
     def enough(self) -> bool:

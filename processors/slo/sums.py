@@ -30,7 +30,14 @@ EVIDENCE_S = 300  # how far back bad requests are named
 MAX_TRACE_IDS = 5
 
 
-COLUMNS = {"good": "Good", "valid": "Valid", "good_extra": "GoodExtra", "valid_extra": "ValidExtra"}
+COLUMNS = {
+    "good": "Good",
+    "valid": "Valid",
+    "good_extra": "GoodExtra",
+    "valid_extra": "ValidExtra",
+    "squares": "Squares",
+    "weighted": "Weighted",
+}
 
 
 class Level(NamedTuple):
@@ -48,15 +55,46 @@ LEVELS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Sums of `sli_slices` over a window; see its columns."""
+
+    good: int = 0
+    valid: int = 0
+    good_extra: int = 0
+    valid_extra: int = 0
+    squares: int = 0
+    weighted: int = 0
+
+    @property
+    def counts(self) -> Counts:
+        return to_counts(self.good, self.valid, self.good_extra, self.valid_extra)
+
+    @property
+    def squared_weights(self) -> int | None:
+        """The sum of squared weights; None where nothing said a weight."""
+        return self.valid + self.squares if self.weighted else None
+
+    @property
+    def unweighted_share(self) -> Fraction | None:
+        """The share of events that said no weight, though others did: they may stand for more than they are counted."""
+        return Fraction(self.valid - self.weighted, self.valid) if self.weighted else None
+
+
+NOTHING_COUNTED = Counted()
+
+
 class Segments:
     """The times between which sums are read: the edges of all windows."""
 
     def __init__(self, windows: Iterable[Bounds]) -> None:
         self.edges = sorted(set(chain.from_iterable(windows)))
         self.edges_s = np.array([int(edge.timestamp()) for edge in self.edges], np.int64)
+        self._places = {edge: place for place, edge in enumerate(self.edges)}
 
     def place(self, edge: datetime) -> int:
-        return int(np.searchsorted(self.edges_s, int(edge.timestamp())))
+        """Which of the edges it is."""
+        return self._places[edge]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +105,10 @@ class IndicatorSums:
     sums: Mapping[str, Ints]
     newest_end: datetime | None = None
 
-    def counts(self, window: Bounds) -> Counts:
+    def counted(self, window: Bounds) -> "Counted":
+        """What was counted in one of the windows that were read."""
         first, end = (self.segments.place(edge) for edge in window)
-        return to_counts(**{name: int(column[end] - column[first]) for name, column in self.sums.items()})
+        return Counted(**{name: int(column[end] - column[first]) for name, column in self.sums.items()})
 
 
 def read_sums(

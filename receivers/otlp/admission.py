@@ -55,8 +55,8 @@ class Admission:
         self._told_of_profiles = False
 
     def start(self) -> None:
-        """Compile what a request needs beside its scan, or load it from the disk cache; look after the tokens."""
-        digest(with_tenant(b"", "nobody"))
+        """Be ready for the first request; look after the tokens."""
+        warm_up()
         self._tokens.start()
 
     def shutdown(self) -> None:
@@ -204,3 +204,8 @@ _WHY = {
     "metrics": f"expected {_TOO_MANY} each",
     "logs": f"expected {_TOO_MANY} each",
 }
+
+
+def warm_up() -> None:
+    """Compile what a request needs beside its scan, or load it from the disk cache."""
+    digest(with_tenant(b"", "nobody"))

@@ -139,7 +139,7 @@ def test_telemetry_into_itself_ends(house: House) -> None:
 
 
 def test_the_evaluator_pushes_how_it_gets_on(house: House) -> None:
-    """It has no port of its own, so it tells a collector."""
+    """To a collector, where it is given no port of its own."""
     with http_receiver() as (endpoint, got):
         document = yaml.safe_load(house.config.read_text())
         document["telemetry"] |= {"otlp": {"endpoint": endpoint, "interval": "1s"}}
@@ -148,6 +148,22 @@ def test_the_evaluator_pushes_how_it_gets_on(house: House) -> None:
             house.run("migrate")
             with house.running("evaluate", ready="evaluate   "):
                 eventually(lambda: promises(got.get(timeout=10)[1]), lambda seen: seen == [1])
+
+
+def test_the_evaluator_answers_probes_and_scrapes_where_it_is_told_to(house: House) -> None:
+    """Ready once it has looked at every promise, and not while the store keeps it from looking; alive all the while."""
+    document = yaml.safe_load(house.config.read_text())
+    document["telemetry"]["health"]["evaluate"] = house.address("health")  # ingest does not run here
+    house.config.write_text(yaml.safe_dump(document))
+    with house.running("evaluate", ready="evaluate   "):
+        status, state = ready(house)
+        assert (status, state["reasons"]) == (503, {"looks": "no look at the promises has come to its end yet"})
+        assert ask(house, "/healthz")[0] == 200
+        with house.running("clickhouse", ready="clickhouse http"):
+            house.run("migrate")
+            assert eventually(lambda: ready(house), lambda answer: answer[0] == 200)[1]["status"] == "ready"
+            assert measured(house)["andon_evaluate_promises"] == 1
+            assert measured(house)["andon_evaluate_age_seconds"] < 30
 
 
 def promises(request: ExportMetricsServiceRequest) -> list[int]:

@@ -132,6 +132,15 @@ def written(store: Store) -> dict[str, list[dict[str, Any]]]:
     return {table: rows(store, f"SELECT * FROM {table} ORDER BY ALL") for table in TABLES}
 
 
+def listened(store: Store, slices: int) -> None:
+    """Somebody listened in all of the story's slices and the month before."""
+    end_s, before = int(START.timestamp()) + 10 * slices, 35 * 8_640
+    store.client.command(
+        "INSERT INTO receiver_ledger (Worker, Signal, Slice, ListeningMs) "
+        f"SELECT 'w', 'traces', toDateTime({end_s} - 10 * (1 + number), 'UTC'), 10000 FROM numbers({before + slices})"
+    )
+
+
 def play(
     store: Store,
     objectives: Objectives,
@@ -139,10 +148,13 @@ def play(
     *,
     story: Sequence[int] = STORY,
     restart: bool = False,
+    always_heard: bool = True,
 ) -> None:
     """The story in slices: each is stored and then looked at."""
     clock = FakeClock(START)
     looking = make(clock)
+    if always_heard:
+        listened(store, len(story))
     for number, good in enumerate(story):
         store.client.write("sli_slices", slices_of(objectives, number, good), token=f"slice {number}")
         clock.advance(10)
@@ -206,7 +218,7 @@ def test_status_says_what_is_known_now(store: Store, objectives: Objectives) -> 
             "Shed": 0,
         }
         store.client.write("receiver_ledger", [ledger], token=f"ledger {number}")
-    play(store, objectives, lambda clock: evaluator(store, objectives, clock), story=STORY[:11])
+    play(store, objectives, lambda clock: evaluator(store, objectives, clock), story=STORY[:11], always_heard=False)
     (status,) = rows(store, "SELECT * FROM slo_status WHERE Promise = 'orders-work' ORDER BY At DESC LIMIT 1")
     assert (status["State"], status["Good"], status["Valid"]) == ("breached", 160, 220)
     assert (status["LiveGood"], status["LiveValid"]) == (60, 120)
@@ -311,6 +323,7 @@ def stubborn_play(store: Store, objectives: Objectives, write: Write) -> None:
     """As `play`, but a tick that fails is followed by another one 100 ms later."""
     clock = FakeClock(START)
     looking = evaluator(store, objectives, clock, write)
+    listened(store, len(STORY))
     for number, good in enumerate(STORY):
         store.client.write("sli_slices", slices_of(objectives, number, good), token=f"slice {number}")
         clock.advance(9)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.evaluate import Look
 from pipeline.frame import frame_header
 from pipeline.instruments import (
     INSTRUMENTS,
+    late,
     observe_ledger,
     observe_looks,
     observe_one,
@@ -358,3 +360,12 @@ def test_health_may_be_open_in_words_or_off(tmp_path: Path) -> None:
     assert TelemetryConfig(health={"endpoint": "0.0.0.0:13133", "insecure": True}).health is not None
     (tmp_path / "andon.yaml").write_text("telemetry: {health: null}\n")
     assert Assembly(tmp_path / "andon.yaml").config.telemetry.health is None
+
+
+def test_the_evaluator_is_late_after_a_minute_or_four_looks_that_did_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever is longer; before its first look it is not ready either."""
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    looked = {age: Look(ended_s=1000.0 - age, duration_s=1, promises=2) for age in (60, 61, 80, 81)}
+    assert late(None, 2) == "no look at the promises has come to its end yet"
+    assert [late(looked[age], 2) for age in (60, 61)] == ["", "the last look ended 61 s ago"]
+    assert [late(looked[age], 20) for age in (80, 81)] == ["", "the last look ended 81 s ago"]

@@ -30,7 +30,7 @@ CREATE TABLE sli_derived
 (
     Batch UInt64 COMMENT 'Which batch made the row: when, in milliseconds',
     Previous UInt64 COMMENT 'The batch before it; only one can follow',
-    Indicator LowCardinality(String),
+    Indicator LowCardinality(String) COMMENT 'Empty in the two rows that say which batch is the newest, and which was told',
     Generation LowCardinality(String),
     `Group` String,
     Slice DateTime('UTC') COMMENT 'Start of ten seconds of event time',
@@ -38,7 +38,8 @@ CREATE TABLE sli_derived
     Valid UInt64,
     GoodAdded UInt64 COMMENT 'What of it this batch added',
     ValidAdded UInt64,
-    LateAdded UInt64 COMMENT 'ValidAdded, if something was added before'
+    LateAdded UInt64 COMMENT 'ValidAdded, if something was added before',
+    INDEX idx_batch Batch TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(Batch)
 ORDER BY (Indicator, Generation, `Group`, Slice)

@@ -8,6 +8,8 @@ CREATE TABLE sli_minutes
     Valid SimpleAggregateFunction(sum, UInt64),
     GoodExtra SimpleAggregateFunction(sum, UInt64) COMMENT 'What sampled good events stand for beyond themselves, in millionths',
     ValidExtra SimpleAggregateFunction(sum, UInt64) COMMENT 'What sampled valid events stand for beyond themselves, in millionths',
+    Squares SimpleAggregateFunction(sum, UInt64) COMMENT 'Sum of their squared weights, less one each',
+    Weighted SimpleAggregateFunction(sum, UInt64) COMMENT 'Those of Valid whose sampler said a weight',
     Newest SimpleAggregateFunction(max, DateTime('UTC')) COMMENT 'Start of the newest slice with a valid event',
     StoredAt SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'When the newest of it was stored, by the clock of ClickHouse'
 )
@@ -18,12 +20,12 @@ SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'sli_slices by the minute, groups summed; sum them, rows may not be merged yet';
 
 INSERT INTO sli_minutes SETTINGS insert_deduplication_token = 'sli_minutes from sli_slices'
-SELECT Indicator, Generation, toStartOfMinute(Slice), sum(Good), sum(Valid), sum(GoodExtra), sum(ValidExtra), maxIf(Slice, Valid > 0), now64(3) FROM sli_slices GROUP BY Indicator, Generation, toStartOfMinute(Slice);
+SELECT Indicator, Generation, toStartOfMinute(Slice), sum(Good), sum(Valid), sum(GoodExtra), sum(ValidExtra), sum(Squares), sum(Weighted), maxIf(Slice, Valid > 0), now64(3) FROM sli_slices GROUP BY Indicator, Generation, toStartOfMinute(Slice);
 
 CREATE MATERIALIZED VIEW sli_minutes_mv TO sli_minutes AS
 SELECT Indicator, Generation, toStartOfMinute(Slice) AS Minute, sum(Good) AS Good, sum(Valid) AS Valid,
     sum(GoodExtra) AS GoodExtra, sum(ValidExtra) AS ValidExtra,
-    maxIf(Slice, sli_slices.Valid > 0) AS Newest, now64(3) AS StoredAt
+    sum(Squares) AS Squares, sum(Weighted) AS Weighted, maxIf(Slice, sli_slices.Valid > 0) AS Newest, now64(3) AS StoredAt
 FROM sli_slices GROUP BY Indicator, Generation, Minute;
 
 CREATE TABLE sli_hours
@@ -35,6 +37,8 @@ CREATE TABLE sli_hours
     Valid SimpleAggregateFunction(sum, UInt64),
     GoodExtra SimpleAggregateFunction(sum, UInt64) COMMENT 'What sampled good events stand for beyond themselves, in millionths',
     ValidExtra SimpleAggregateFunction(sum, UInt64) COMMENT 'What sampled valid events stand for beyond themselves, in millionths',
+    Squares SimpleAggregateFunction(sum, UInt64) COMMENT 'Sum of their squared weights, less one each',
+    Weighted SimpleAggregateFunction(sum, UInt64) COMMENT 'Those of Valid whose sampler said a weight',
     Newest SimpleAggregateFunction(max, DateTime('UTC')) COMMENT 'Start of the newest slice with a valid event'
 )
 ENGINE = AggregatingMergeTree
@@ -44,12 +48,12 @@ SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'sli_slices by the hour, groups summed; sum them, rows may not be merged yet';
 
 INSERT INTO sli_hours SETTINGS insert_deduplication_token = 'sli_hours from sli_slices'
-SELECT Indicator, Generation, toStartOfHour(Slice), sum(Good), sum(Valid), sum(GoodExtra), sum(ValidExtra), maxIf(Slice, Valid > 0) FROM sli_slices GROUP BY Indicator, Generation, toStartOfHour(Slice);
+SELECT Indicator, Generation, toStartOfHour(Slice), sum(Good), sum(Valid), sum(GoodExtra), sum(ValidExtra), sum(Squares), sum(Weighted), maxIf(Slice, Valid > 0) FROM sli_slices GROUP BY Indicator, Generation, toStartOfHour(Slice);
 
 CREATE MATERIALIZED VIEW sli_hours_mv TO sli_hours AS
 SELECT Indicator, Generation, toStartOfHour(Slice) AS Hour, sum(Good) AS Good, sum(Valid) AS Valid,
     sum(GoodExtra) AS GoodExtra, sum(ValidExtra) AS ValidExtra,
-    maxIf(Slice, sli_slices.Valid > 0) AS Newest
+    sum(Squares) AS Squares, sum(Weighted) AS Weighted, maxIf(Slice, sli_slices.Valid > 0) AS Newest
 FROM sli_slices GROUP BY Indicator, Generation, Hour;
 
 ALTER TABLE receiver_ledger ADD COLUMN IF NOT EXISTS StoredUntil SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'All that this worker received before is stored';
@@ -118,3 +122,4 @@ ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS Unseen Float64 COMMENT 'Events o
 ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS Lower Nullable(Float64) COMMENT 'Delivered share if all of them were bad';
 ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS Upper Nullable(Float64) COMMENT 'Delivered share if all of them were good';
 ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS ExhaustedInS Nullable(Float64) COMMENT 'Seconds until nothing is left of the budget, at the pace of the hottest alert window';
+ALTER TABLE slo_status ADD COLUMN IF NOT EXISTS UnweightedShare Nullable(Float64) COMMENT 'Share of Valid whose sampler said no weight, though others did';

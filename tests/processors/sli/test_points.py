@@ -219,6 +219,26 @@ def test_a_restart_at_any_moment_changes_nothing(store: Store, at_write: int, af
     assert told(store, WORKS) == EXPECTED
 
 
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_two_at_once_tell_each_slice_once(store: Store, turn: int) -> None:
+    """Another looks, and knows more, just before one of this one's inserts: whoever is first, both tell the same."""
+    store.client.write("sli_points", POINTS[:60], token="half")
+    other = PointDeriver(store.client.query, store.client.write)
+    inserts = []
+
+    def overtaken(table: str, rows: Sequence[Mapping[str, Any]], *, token: str) -> None:
+        inserts.append(token)
+        if len(inserts) == turn:
+            store.client.write("sli_points", POINTS[60:], token="rest")
+            other.tick(at(450))
+        store.client.write(table, rows, token=token)
+
+    PointDeriver(store.client.query, overtaken).tick(at(150))
+    assert len(inserts) >= turn
+    other.tick(at(900))
+    assert told(store, WORKS) == EXPECTED
+
+
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), derivers=st.integers(1, 3))
 def test_oracle_22_late_shuffled_doubled_points_and_several_evaluators_tell_the_same(

@@ -77,6 +77,16 @@ def only(problems: list[Problem]) -> Problem:
     return problems[0]
 
 
+def test_a_folder_that_kubernetes_mounted_is_read_once(tmp_path: Path) -> None:
+    """It shows each file twice: as a link, and in a hidden folder that is exchanged as a whole."""
+    version = tmp_path / "..2026_11_25_08_00_00.1"
+    version.mkdir()
+    (version / "all.yaml").write_text(f"{SERVICE}---{SLI}---{SLO}")
+    (tmp_path / "..data").symlink_to(version.name)
+    (tmp_path / "all.yaml").symlink_to("..data/all.yaml")
+    assert len(load_objectives(tmp_path).promises) == 1
+
+
 def test_a_promise_is_read_exactly(read: Load) -> None:
     """0.999 is 999/1000, the alerts are the usual ones."""
     objectives = read(SERVICE, SLI, SLO)

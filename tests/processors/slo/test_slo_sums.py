@@ -67,7 +67,7 @@ def test_every_window_is_counted_exactly(store: Store) -> None:
                 ]
                 extra = sum(one[2] for one in inside)
                 valid = sum(one[1] for one in inside)
-                got = sums[key].counts(window) if key in sums else Counts()
+                got = sums[key].counted(window).counts if key in sums else Counts()
                 assert got.good == sum(one[0] for one in inside)
                 assert got.valid * 1_000_000 == valid * 1_000_000 + extra
 
