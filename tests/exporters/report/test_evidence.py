@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from exporters.report.document import Report
 from exporters.report.pack import MAX_FILE_BYTES, SUMS, Pack, write_pack
+from exporters.report.view import view
 from fixtures.engine import Engine
 from fixtures.report_seed import DOCUMENTS, NOVEMBER, NOW, OCTOBER, Shop, Trouble, at, seed
 from fixtures.store import open_store
@@ -27,6 +28,7 @@ from pipeline.errors import PermanentError
 from pipeline.evidence import Evidence
 from pipeline.proof import Proof
 from pipeline.reports import Reports
+from processors.slo.documents import load_objectives
 
 BOUND = ("chain.jsonl", "definitions.json", "facts.json", "minutes.csv", "record.json")
 DAILY = DOCUMENTS.replace("period: month", "period: {every: 1d, from: 2026-10-01}")
@@ -274,3 +276,78 @@ def test_a_pack_of_what_changed_since_says_so(shop: Shop, tmp_path: Path) -> Non
     )
     assert "search-terms: expected the minutes that 2026-09 was closed with" in warning
     assert any("expected minutes and definitions with the hash" in fault for fault in Proof(path).faults())
+
+
+SLOS = """
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: search-slo, displayName: Search is there}
+spec:
+  service: search
+  description: Two minutes in a thousand may fail.
+  indicatorRef: search-availability
+  timeWindow: [{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-01 00:00:00", timeZone: Europe/Paris}}]
+  budgetingMethod: RatioTimeslices
+  objectives: [{target: 0.998, timeSliceWindow: 5m}]
+  alertPolicies:
+    - kind: AlertPolicy
+      metadata: {name: burns}
+      spec:
+        alertWhenBreaching: true
+        conditions:
+          - kind: AlertCondition
+            metadata: {name: fast}
+            spec:
+              severity: page
+              condition: {kind: burnrate, op: gte, threshold: 14.4, lookbackWindow: 1h, alertAfter: 5m}
+        notificationTargets: [{targetRef: nobody}]
+---
+apiVersion: openslo/v1
+kind: AlertNotificationTarget
+metadata: {name: nobody}
+spec: {target: none}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout-inline}
+spec:
+  service: checkout
+  indicator:
+    metadata: {name: checkout-quick}
+    spec:
+      thresholdMetric: {metricSource: {type: andon, spec: {where: {name: "checkout *", kind: server}}}}
+  timeWindow: [{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-01 00:00:00", timeZone: UTC}}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.99, op: lte, value: 300ms}]
+---
+apiVersion: openslo/v1
+kind: SLI
+metadata: {name: checkout-time}
+spec: {thresholdMetric: {metricSource: {type: andon, spec: {where: {name: "checkout *", kind: server}}}}}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout-fast}
+spec:
+  service: checkout
+  indicatorRef: checkout-time
+  timeWindow: [{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-01 00:00:00", timeZone: UTC}}]
+  budgetingMethod: Timeslices
+  objectives: [{target: 0.99, op: lte, value: 300ms, timeSliceTarget: 0.9, timeSliceWindow: 1m}]
+"""
+
+
+def test_objectives_of_our_own_can_be_reported_and_packed(shop: Shop, tmp_path: Path) -> None:
+    """With a calendar they are closed like agreements; they cost nothing, and alerts have no part in it."""
+    (tmp_path / "all.yaml").write_text(DOCUMENTS + SLOS)
+    query = shop.store.reader.query
+    reports = Reports(load_objectives(tmp_path), query)
+    report = reports.report(NOVEMBER, NOW, "search-slo")
+    (one,) = report.agreements[0].objectives
+    assert (report.agreements[0].kind, one.record["credit"], one.record["verdict"]) == ("SLO", None, "kept")
+    assert view(report).lede[-1] == "No credits are agreed, so nothing is owed."
+    assert "is the mean, over every 5 minutes," in view(report).agreements[0].objectives[0].law
+    for name in ("search-slo", "checkout-inline", "checkout-fast"):
+        Evidence(reports, query).write(tmp_path / f"{name}.zip", NOVEMBER, NOW, name)
+        assert Proof(tmp_path / f"{name}.zip").faults() == []
