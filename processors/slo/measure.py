@@ -142,12 +142,14 @@ class Surveyor:
 
 def _measured(promise: Promise, name: str, bounds: Bounds, sums: Sums, shares: Shares) -> Measured:
     """A window in events, of a composite as its members make it."""
-    each = [
-        measure(name, bounds, sums[key].counted(bounds) if key in sums else NOTHING_COUNTED, shares[signal, bounds])
-        for key, signal in zip(promise.indicators, promise.signals, strict=True)
-    ]
+
+    def alone(key: IndicatorKey, signal: str) -> Measured:
+        counted = sums[key].counted(bounds) if key in sums else NOTHING_COUNTED
+        return measure(name, bounds, counted, shares[signal, bounds])
+
     if not promise.members:
-        return each[0]
+        return alone(promise.indicator, promise.signal)
+    each = [alone(member.indicator, member.signal) for member in promise.members]
     if not promise.counting.by_slices:
         return together(promise, each)
     least_heard = min(each, key=lambda one: one.heard)

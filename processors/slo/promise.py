@@ -94,12 +94,12 @@ class Promise:
     @property
     def indicators(self) -> tuple[IndicatorKey, ...]:
         """All that is counted for it."""
-        return tuple(member.indicator for member in self.members) or (self.indicator,)
+        return tuple(member.indicator for member in self.members) if self.members else (self.indicator,)
 
     @property
     def signals(self) -> tuple[str, ...]:
         """The signal of each of `indicators`."""
-        return tuple(member.signal for member in self.members) or (self.signal,)
+        return tuple(member.signal for member in self.members) if self.members else (self.signal,)
 
     @property
     def document(self) -> str:
