@@ -314,8 +314,8 @@ class Definitions:
         return self._by_kind["SLI"]
 
     def members(self, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """The indicators, with their generations, of objectives that have their own."""
-        for one in _spec(document).get("objectives") or ():
+        """The indicators, with their generations, of an SLO's objectives that have their own."""
+        for one in _spec(document).get("objectives") or () if document.get("kind") == "SLO" else ():
             inline = (one.get("indicator") or {}).get("metadata") or {}
             name = inline.get("name") or one.get("indicatorRef")
             names = (f"{name}/{one.get('op')}-{one.get('value')}", name)  # one with a threshold is more than its SLI
