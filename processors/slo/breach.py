@@ -20,6 +20,7 @@ from typing import Any
 from pipeline.sql import quoted
 from processors.slo.budget import Count
 from processors.slo.burn import Measured
+from processors.slo.heard import lateness
 from processors.slo.promise import Member, Promise, PromiseKey, canonical
 from processors.slo.rollup import is_one_of
 from processors.slo.status import PromiseStatus, burns, rate
@@ -155,8 +156,12 @@ def next_event(standing: Standing, status: PromiseStatus) -> Event | None:
 
 
 def _period_turned(standing: Standing, status: PromiseStatus) -> bool:
-    by_calendar = isinstance(status.promise.window, Calendar)
-    return by_calendar and standing.at is not None and standing.at < status.window.start
+    """Whether what the promise stands by was measured in a period before; that was known some time later."""
+    promise = status.promise
+    if standing.at is None or not isinstance(promise.window, Calendar):
+        return False
+    settled_at = standing.at - lateness(promise.signal) if promise.by_minute else standing.at
+    return settled_at < status.window.start
 
 
 # How a status tells that something happened, the first to be looked at first.

@@ -23,10 +23,11 @@ from processors.slo.law import Delivered, deliver, states
 from processors.slo.minutes import Minutes
 from processors.slo.promise import IndicatorKey, Promise, PromiseKey
 from processors.slo.slicebook import SliceBook
-from processors.slo.windows import EPOCH, Bounds, ago
+from processors.slo.windows import EPOCH, Bounds, Calendar, Window, ago
 
 MINUTE = timedelta(minutes=1)
 AHEAD = timedelta(days=2)
+STILL_OPEN = timedelta(days=3)  # for so long what comes late revises the slices of a period that is over
 NOTHING_YET = Bounds(EPOCH, EPOCH), np.zeros(0, np.int8)
 
 
@@ -61,7 +62,10 @@ class ByMinute:
         self._at = {signal: settled_until(self._query, signal, now) for signal in signals}
         starts: dict[IndicatorKey, int] = {}
         for promise in self._promises:
-            first = min(bounds.start for bounds in windows_of(promise, self.settled(promise)).values())
+            at = self.settled(promise)
+            first = min(
+                judged_since(promise.window, at), *(bounds.start for bounds in windows_of(promise, at).values())
+            )
             start_s = int(first.timestamp()) // MINUTE_S * MINUTE_S
             starts |= {key: min(start_s, starts.get(key, start_s)) for key in promise.indicators}
         if starts:
@@ -78,7 +82,7 @@ class ByMinute:
             }
             known = self._known[promise.key] = _Known(at, versions, measured)
             if promise.counting.by_slices:
-                self._write_down(promise, measured[""].bounds)
+                self._write_down(promise, judged(promise, at))
         return known.windows
 
     def news(self) -> list[tuple[Promise, list[dict[str, Any]]]]:
@@ -92,7 +96,7 @@ class ByMinute:
         self._known.clear()
 
     def _write_down(self, promise: Promise, bounds: Bounds) -> None:
-        """Note which slices of the promise's own window are new, or read differently."""
+        """Note which slices are new, or read differently."""
         if promise.key not in self._books:
             self._books[promise.key] = SliceBook(promise, int(bounds.start.timestamp()))
             self._books[promise.key].read(self._query)
@@ -135,6 +139,19 @@ def windows_of(promise: Promise, at: datetime) -> dict[str, Bounds]:
     start, end = promise.window.bounds(at)
     own = Bounds(slice_before(start, MINUTE_S), min(end, at))
     return {"": own} | {str(length): ago(length.seconds, at) for length in promise.burn.lengths}
+
+
+def judged(promise: Promise, at: datetime) -> Bounds:
+    """The slices that are written down: of the promise's own window, and of a period that ended lately."""
+    return Bounds(slice_before(judged_since(promise.window, at), MINUTE_S), windows_of(promise, at)[""].end)
+
+
+def judged_since(window: Window, at: datetime) -> datetime:
+    """Where the first of those slices begins."""
+    start = window.bounds(at).start
+    if not isinstance(window, Calendar) or at - start >= STILL_OPEN:
+        return start
+    return window.bounds(start - MINUTE).start
 
 
 def slice_before(moment: datetime, slice_s: int) -> datetime:

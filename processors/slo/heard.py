@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.component import Query
 from pipeline.sql import quoted
+from processors.sli.points import LATENESS_S
 from processors.sli.slices import SLICE_S
 from processors.slo.grid import MINUTE_S, Ints
 from processors.slo.windows import Bounds
@@ -24,6 +25,7 @@ UNKNOWN_S = 60
 RECENT_S = 900  # how much is read again every time; all of it is read again every FULL_EVERY
 FULL_EVERY = timedelta(minutes=5)
 LATENESS = timedelta(seconds=60)
+UNTOLD = {"metrics": timedelta(seconds=LATENESS_S)}  # what counters and histograms say is told so late
 FORGOTTEN_S = 600  # a worker that wrote nothing for so long holds nobody up
 
 
@@ -79,7 +81,17 @@ class Heard:
 def settled_until(query: Query, signal: str, now: datetime) -> datetime:
     """Up to when nothing more is expected: all that was received before is stored, and what is late had its time."""
     stored = query(stored_sql(signal, _floor_s(now))).to_pylist()[0]["until"]
-    return min(stored or now, now) - LATENESS
+    return min(stored or now, now) - lateness(signal)
+
+
+def lateness(signal: str) -> timedelta:
+    """How long after its end nothing more is expected of a minute."""
+    return max(LATENESS, told_after(signal))
+
+
+def told_after(signal: str) -> timedelta:
+    """How old a signal's newest counts are."""
+    return UNTOLD.get(signal, timedelta())
 
 
 def _read(query: Query, signal: str, since_s: int, end_s: int) -> Ints:

@@ -12,9 +12,9 @@ from typing import Any
 
 from pipeline.component import Query
 from processors.slo.burn import Measured, PairStatus
-from processors.slo.byminute import ByMinute
+from processors.slo.byminute import ByMinute, judged_since
 from processors.slo.composite import moment, slices_of, together
-from processors.slo.heard import Heard
+from processors.slo.heard import Heard, told_after
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
 from processors.slo.sums import (
@@ -29,6 +29,7 @@ from processors.slo.sums import (
 from processors.slo.windows import Bounds, Length, Window, last
 
 LIVE, LASTED = "live", "lasted"  # names of windows, beside those of alerts and "" for the promise's own
+SETTLING = timedelta(hours=1)  # longer than anything takes to be settled
 Shape = tuple[Window, tuple[Length, ...]]
 Slices = Mapping[IndicatorKey, tuple[SliceCounts, ...]]
 Sums = Mapping[IndicatorKey, IndicatorSums]
@@ -44,6 +45,7 @@ class Surveyor:
         self._promises = promises
         self._query = query
         self._live_s = live_s
+        self._shapes = {promise.key: shape_of(promise) for promise in promises}
         self._heard: dict[str, Heard] = {}
         self._by_minute = ByMinute(query, [promise for promise in promises if promise.by_minute])
 
@@ -51,9 +53,9 @@ class Surveyor:
         """Every promise as it is measured now; `involved` are those of services with an open incident."""
         usual = self._usual(now)
         self._listen(usual, now)
-        known = read_slices(self._query, _indicators(filter(involved, self._promises)), self._live_s, now)
+        known = self._slices(_indicators(filter(involved, self._promises)), now)
         windows = {
-            promise.key: self._windows(promise, usual, span(promise, _slices(promise, known)), now)
+            promise.key: self._windows(promise, usual, span(promise, _slices_of(promise, known)), now)
             for promise in self._promises
         }
         every = {bounds for named in windows.values() for bounds in named.values()}
@@ -73,14 +75,17 @@ class Surveyor:
 
     def _usual(self, now: datetime) -> dict[Shape, dict[str, Bounds]]:
         """The windows that promises of each shape need; many have the same."""
-        shapes = {shape_of(promise): promise for promise in self._promises}
+        shapes = {self._shapes[promise.key]: promise for promise in self._promises}
         return {shape: needed(promise, now) for shape, promise in shapes.items()}
 
     def _listen(self, usual: Mapping[Shape, Mapping[str, Bounds]], now: datetime) -> None:
         """Read who listened, back to the start of the longest window."""
         starts: dict[str, datetime] = {}
+        written = {promise.window for promise in self._promises if promise.by_minute}
+        since = {window: judged_since(window, now - SETTLING) for window in written}
         for promise in self._promises:
-            first = min(bounds.start for bounds in usual[shape_of(promise)].values())
+            first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
+            first = min(first, since.get(promise.window, first))
             starts |= {signal: min(first, starts.get(signal, first)) for signal in promise.signals}
         for signal, start in starts.items():
             if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
@@ -91,7 +96,8 @@ class Surveyor:
         self, promise: Promise, usual: Mapping[Shape, dict[str, Bounds]], lasted: Bounds | None, now: datetime
     ) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
-        windows = {LIVE: last(self._live_s, now)} | ({} if promise.by_minute else usual[shape_of(promise)])
+        newest = last(self._live_s, now - max(map(told_after, promise.signals)))
+        windows = {LIVE: newest} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
         return windows if lasted is None else windows | {LASTED: lasted}
 
     def _status(
@@ -130,14 +136,21 @@ class Surveyor:
         """The statuses with the slices and bad requests of those in trouble: of the others nobody asks for them."""
         troubled = _indicators(status.promise for status in statuses if status.troubled)
         unknown = [key for key in troubled if key not in known]
-        slices = {**known, **read_slices(self._query, unknown, self._live_s, now)}
+        slices = {**known, **self._slices(unknown, now)}
         trace_ids = read_trace_ids(self._query, troubled, now)
         return [
-            replace(status, slices=_slices(status.promise, slices), trace_ids=_trace_ids(status.promise, trace_ids))
+            replace(status, slices=_slices_of(status.promise, slices), trace_ids=_trace_ids(status.promise, trace_ids))
             if any(key in slices for key in status.promise.indicators)
             else status
             for status in statuses
         ]
+
+    def _slices(self, keys: Sequence[IndicatorKey], now: datetime) -> Slices:
+        """Those that `live` windows are made of, and those in which trouble began."""
+        oldest = max(
+            (told_after(signal) for promise in self._promises for signal in promise.signals), default=timedelta()
+        )
+        return read_slices(self._query, keys, self._live_s + int(oldest.total_seconds()), now)
 
 
 def _measured(promise: Promise, name: str, bounds: Bounds, sums: Sums, shares: Shares) -> Measured:
@@ -156,7 +169,7 @@ def _measured(promise: Promise, name: str, bounds: Bounds, sums: Sums, shares: S
     return replace(least_heard, counts=moment(promise, [one.counts for one in each]), squares=None)
 
 
-def _slices(promise: Promise, known: Slices) -> tuple[SliceCounts, ...]:
+def _slices_of(promise: Promise, known: Slices) -> tuple[SliceCounts, ...]:
     each = [known.get(key, ()) for key in promise.indicators]
     return slices_of(promise, each) if promise.members else each[0]
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from pipeline.assembly import AndonConfig
 from pipeline.config import keys_of, models_in
+from pipeline.rehearse.timeline import Timeline
 from processors.sli.selector import OPERATORS, Selector
 from processors.slo.documents import KINDS
 
@@ -51,6 +52,12 @@ def test_every_word_of_the_selector_language_is_explained() -> None:
     """Fields and operators are what users write most."""
     text = (ROOT / "processors/sli/README.md").read_text()
     assert sorted(word for word in [*OPERATORS, *keys_of(Selector)] if f"`{word}`" not in text) == []
+
+
+def test_every_setting_of_a_timeline_is_explained() -> None:
+    """Who rehearses an outage writes a timeline."""
+    text = (ROOT / "tests/scenarios/README.md").read_text()
+    assert sorted(key for key in settings(Timeline) if f"`{key}`" not in text) == []
 
 
 def test_every_kind_of_document_is_explained() -> None:
