@@ -4,14 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench chart clean
 
 demo: $(VENV)/.demo
 	$(BIN)/andon demo $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python tests/prepare.py
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/acceptance --ignore tests/interop \
+		--ignore tests/sdk_examples --ignore tests/fuzz $(ARGS)
+	$(BIN)/python -m pytest tests/acceptance tests/interop tests/sdk_examples tests/fuzz $(ARGS)
+
+# The chart once more with Helm itself, which is built first.
+chart: $(VENV)/.dev
+	$(BIN)/python tests/prepare.py chart
+	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

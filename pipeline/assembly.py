@@ -4,14 +4,17 @@ In: the path of `andon.yaml`. Out: `AndonConfig`, or `ConfigError` with every pr
 file.
 """
 
+import os
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from exporters.clickhouse import roles
 from exporters.clickhouse.client import ClickHouseConfig, Client, Credentials
 from exporters.clickhouse.embedded import EmbeddedSettings
+from exporters.clickhouse.roles import Role
 from pipeline.config import Config, FilePath, host_and_port, load, one_problem, section, written
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, PermanentError, Problem
 from pipeline.spool import SpoolConfig
 from pipeline.telemetry_config import ITSELF, Protocol, TelemetryConfig
 from processors.incidents.config import EvaluateConfig
@@ -19,6 +22,7 @@ from processors.stored.config import ProcessorsConfig
 from receivers.otlp.config import OtlpConfig
 from statuspage.config import StatusPageConfig
 
+ADMIN_PASSWORD = "ANDON_ADMIN_PASSWORD"  # noqa: S105  # its name
 HERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  # how to reach who listens everywhere
 
 
@@ -68,11 +72,31 @@ class Assembly:
         """A client that may only read."""
         return Client(self.config.clickhouse, self._user("reader"))
 
+    def page(self) -> Client:
+        """A client that may read what the status page shows, if it has a user of its own; else the reader."""
+        return Client(self.config.clickhouse, self.config.clickhouse.page or self._user("reader"))
+
+    def administrator(self, username: str) -> Client:
+        """A client that may make users; its password is never in a file of ours."""
+        password = os.environ.get(ADMIN_PASSWORD)
+        if not password:
+            raise PermanentError(f"expected the password of {username} in the environment variable {ADMIN_PASSWORD}")
+        return Client(self.config.clickhouse, Credentials(username=username, password=SecretStr(password)))
+
+    def roles(self) -> list[tuple[Role, Credentials]]:
+        """Who is to have which role on a ClickHouse server."""
+        if self.config.embedded is not None:
+            raise self._error(("embedded",), "a ClickHouse server: the embedded engine knows its users from this file")
+        database, page = self.config.clickhouse.database, self.config.clickhouse.page
+        users = [(roles.writer(database), self._user("writer")), (roles.sre(database), self._user("reader"))]
+        return users + ([(roles.page(database), page)] if page else [])
+
     def embedded_settings(self) -> EmbeddedSettings:
         """The embedded engine, at the address and with the users that everybody else uses."""
         if self.config.embedded is None:
             raise self._error(("embedded",), "the embedded engine's directory here")
         writer, reader = self._user("writer"), self._user("reader")
+        page = self.config.clickhouse.page
         scheme, _, address = self.config.clickhouse.endpoint.partition("://")
         host, _, port = address.rstrip("/").rpartition(":")
         if scheme != "http" or not host or not port.isdigit():
@@ -85,6 +109,9 @@ class Assembly:
             password=_secret(writer.password),
             readonly_username=reader.username,
             readonly_password=_secret(reader.password),
+            page_username=page.username if page else "",
+            page_password=_secret(page.password) if page else "",
+            database=self.config.clickhouse.database,
             insecure=self.config.embedded.insecure,
         )
 

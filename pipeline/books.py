@@ -24,7 +24,7 @@ from processors.sla.reactions import IncidentFacts, Reacted, reacted
 from processors.sla.records import read_records
 from processors.slo.law import deliver
 from processors.slo.minutes import read_grids
-from processors.slo.objectives import Objectives
+from processors.slo.objectives import Definition, Objectives
 from processors.slo.promise import Promise, canonical
 from processors.slo.rows import from_ms
 from processors.slo.windows import Bounds, Calendar
@@ -34,6 +34,7 @@ log = logging.getLogger("andon")
 BOOK_CLOSE = timedelta(days=3)
 MAX_PERIODS = 36  # how many periods are closed late at most: three years of months
 AUTHOR, REASON = "andon", "the period ended"
+SO_FAR = "so far"
 Record = Mapping[str, Any]
 
 
@@ -88,17 +89,25 @@ class Books:
             PermanentError: no such period is closed, or the promise is no longer made.
         """
         record = self._closed(promise_name, period)
-        promise = self._promise(record)
-        due = Due(promise, _bounds(record), datetime.fromisoformat(record["closed_at"]))
-        again = close(
-            replace(
-                self._closing(due, record["author"], record["reason"]),
-                revision=record["revision"],
-                previous_hash=record["previous_hash"],
-                late=record["late_adjustments"],
-            )
+        return canonical(record), canonical(close(self.again(record)))
+
+    def again(self, record: Record) -> Closing:
+        """All that a closed period would be closed with again, by what is stored and written now.
+
+        Raises:
+            PermanentError: the promise is no longer made.
+        """
+        due = Due(self._promise(record), _bounds(record), datetime.fromisoformat(record["closed_at"]))
+        return replace(
+            self._closing(due, record["author"], record["reason"]),
+            revision=record["revision"],
+            previous_hash=record["previous_hash"],
+            late=record["late_adjustments"],
         )
-        return canonical(record), canonical(again)
+
+    def so_far(self, promise: Promise, bounds: Bounds, now: datetime) -> Closing:
+        """All that a period which is not closed would be closed with, had it ended now."""
+        return self._closing(Due(promise, bounds, now), AUTHOR, SO_FAR, settled=now)
 
     def _put(self, record: Record) -> None:
         token = canonical([record[name] for name in ("kind", "promise", "generation", "start", "revision")])
@@ -115,7 +124,7 @@ class Books:
         """When the books are closed of each period that is running, or over and still open."""
         for promise, running in self._running(now):
             bounds = running
-            while (closes_at := self._closes_at(promise, bounds)) > now:
+            while (closes_at := self.closes_at(promise, bounds)) > now:
                 yield closes_at
                 bounds = promise.window.bounds(bounds.start - timedelta(seconds=1))
 
@@ -130,8 +139,8 @@ class Books:
                 if bounds.end <= since.get((promise.kind.value, promise.document), now):
                     break
                 is_closed = (promise.generation, moment_text(bounds.start)) in closed
-                if not is_closed and now >= self._closes_at(promise, bounds):
-                    yield Due(promise, bounds, self._closes_at(promise, bounds))
+                if not is_closed and now >= self.closes_at(promise, bounds):
+                    yield Due(promise, bounds, self.closes_at(promise, bounds))
 
     def _promised_since(self) -> dict[tuple[str, str], datetime]:
         """When each document in force was first seen, in the generation that is."""
@@ -143,7 +152,8 @@ class Books:
             if (one.kind, one.name, one.generation) in first
         }
 
-    def _closes_at(self, promise: Promise, bounds: Bounds) -> datetime:
+    def closes_at(self, promise: Promise, bounds: Bounds) -> datetime:
+        """When a period is closed: what is late had its time by then."""
         agreement = self._objectives.agreement_of(promise)
         wait = timedelta(microseconds=agreement.spec.book_close // 1_000) if agreement else BOOK_CLOSE
         return bounds.end + wait
@@ -166,14 +176,15 @@ class Books:
         adjustment = late_adjustment(before, deliver(due.promise.counting, closing.grid))
         return [adjustment] if adjustment else []
 
-    def _closing(self, due: Due, author: str, reason: str) -> Closing:
+    def _closing(self, due: Due, author: str, reason: str, *, settled: datetime | None = None) -> Closing:
         """All that a period is closed with, but its place in the chain."""
         promise, bounds = due.promise, due.bounds
         agreement = self._objectives.agreement_of(promise)
         exclusions = self._objectives.exclusions_of(agreement) if agreement else ()
         hours = self._objectives.calendar_of(agreement) if agreement else None
         found = excluded(exclusions, hours, bounds)
-        settled = max(due.closed_at, bounds.end + BOOK_CLOSE)  # when a period is closed nothing in it is open any more
+        # When a period is closed nothing in it is open any more.
+        settled = settled or max(due.closed_at, bounds.end + BOOK_CLOSE)
         grids = read_grids(self._query, [promise.indicator], bounds, settled, promise.signal)
         return Closing(
             agreement=agreement,
@@ -181,26 +192,27 @@ class Books:
             bounds=bounds,
             grid=with_exclusions(grids[promise.indicator], found),
             found=found,
-            definitions=self._definitions(promise, agreement),
+            definitions=[one.content for one in self.definitions_of(promise)],
             closed_at=due.closed_at,
             author=author,
             reason=reason,
             reactions=self._reactions(agreement, bounds, due.closed_at) if agreement else (),
         )
 
-    def _definitions(self, promise: Promise, agreement: Agreement | None) -> list[Mapping[str, Any]]:
+    def definitions_of(self, promise: Promise) -> list[Definition]:
         """What was written of all that the promise is computed from."""
         names = {(promise.kind.value, promise.document), ("SLI", promise.indicator.name)}
-        if agreement:
+        if agreement := self._objectives.agreement_of(promise):
             names |= {("Exclusion", name) for name in agreement.spec.exclusions}
             names |= {("ServiceCalendar", str(agreement.spec.service_hours))}
-        return [one.content for one in self._objectives.definitions if (one.kind, one.name) in names]
+        return [one for one in self._objectives.definitions if (one.kind, one.name) in names]
 
     def _reactions(self, agreement: Agreement, bounds: Bounds, now: datetime) -> list[tuple[Reaction, Reacted]]:
-        incidents = self._incidents(agreement.spec.service, bounds, now) if agreement.spec.reactions else []
+        incidents = self.incidents(agreement.spec.service, bounds, now) if agreement.spec.reactions else []
         return [(one, reacted(one, incidents, bounds, now)) for one in agreement.spec.reactions]
 
-    def _incidents(self, service: str, bounds: Bounds, now: datetime) -> list[IncidentFacts]:
+    def incidents(self, service: str, bounds: Bounds, now: datetime) -> list[IncidentFacts]:
+        """The incidents of a service that started in a period, as they are known now."""
         rows = self._query(INCIDENTS_SQL, {"service": service, "start": bounds.start, "end": bounds.end, "now": now})
         return [
             IncidentFacts(

@@ -7,12 +7,15 @@ every problem. `andon.yaml` is told from objectives by its documents: those have
 import json
 from pathlib import Path
 
+from exporters.report.document import json_schema
 from pipeline.assembly import Assembly
 from pipeline.config import load, nearest
 from pipeline.errors import PermanentError
 from processors.slo.documents import load_objectives, read_objectives
 from processors.slo.objectives import Objectives
 from processors.slo.schema import ALL, file_name, schemas
+
+REPORT = "Report"  # not a document that is read, but one that is written
 
 
 def check_file(path: Path) -> str:
@@ -54,8 +57,10 @@ def schema_texts(kind: str | None, *, all_kinds: bool) -> dict[str, str]:
         PermanentError: there is no such kind.
     """
     found = schemas()
+    if kind == REPORT:
+        return {file_name(REPORT): json.dumps(json_schema(), indent=2, ensure_ascii=False)}
     if kind is not None and kind not in found:
-        hint = nearest(kind, list(found))
-        raise PermanentError(f"expected a kind ({', '.join(found)}), got {kind!r}{hint and f' - {hint}'}")
+        hint = nearest(kind, [*found, REPORT])
+        raise PermanentError(f"expected a kind ({', '.join([*found, REPORT])}), got {kind!r}{hint and f' - {hint}'}")
     wanted = [kind] if kind is not None else list(found) if all_kinds else [ALL]
     return {file_name(name): json.dumps(found[name], indent=2, ensure_ascii=False) for name in wanted}

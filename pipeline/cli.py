@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import slacli, slocli, spoolcli
+from pipeline import reportcli, slacli, slocli, spoolcli
 from pipeline.console import DEFAULT_CONFIG, EXIT_CONFIG, ConfigPath, assembly_of, err, explained
 from pipeline.errors import ConfigError
 
@@ -46,6 +46,8 @@ Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True)]
 app.add_typer(slocli.app, name="slo", rich_help_panel=BY_HAND)
 app.add_typer(spoolcli.app, name="spool", rich_help_panel=BY_HAND)
 app.add_typer(slacli.app, name="sla", rich_help_panel=BY_HAND)
+app.command("report", rich_help_panel=BY_HAND)(reportcli.report)
+app.add_typer(reportcli.evidence, name="evidence", rich_help_panel=BY_HAND)
 
 
 @app.command(rich_help_panel=ONE_MACHINE)
@@ -187,6 +189,27 @@ def migrate(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 @app.command(rich_help_panel=BY_HAND)
+def roles(
+    config: ConfigPath = DEFAULT_CONFIG,
+    apply: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADMIN", help="Run it as this user of ClickHouse, whose password is in ANDON_ADMIN_PASSWORD"
+        ),
+    ] = None,
+) -> None:
+    """Print the SQL by which a ClickHouse server lets each user do what they need and no more."""
+    with explained("roles"):
+        from exporters.clickhouse.roles import make, script
+
+        assembly = assembly_of(config)
+        if apply is None:
+            typer.echo("\n".join(script(assembly.roles())))
+        else:
+            err.print("\n".join(make(assembly.administrator(apply), assembly.roles())))
+
+
+@app.command(rich_help_panel=BY_HAND)
 def sql(
     query: Annotated[str, typer.Argument(help="A SELECT, read with the read-only user")],
     config: ConfigPath = DEFAULT_CONFIG,
@@ -230,7 +253,10 @@ def token_new(tenant: Annotated[str, typer.Option(help="Who sends with it")]) ->
 
 @app.command(rich_help_panel=BY_HAND)
 def bench(
-    what: Annotated[str, typer.Argument(help="`ingest`: the programs; `steps`: only our own work")] = "ingest",
+    what: Annotated[
+        str,
+        typer.Argument(help="`ingest`: the programs; `steps`: our own work; `evaluate`: promises; `report`: SQL"),
+    ] = "ingest",
     peer: Annotated[str, typer.Option(help="Measured beside us in the same run: rotel, or none")] = "rotel",
     signals: Annotated[str, typer.Option(help="Which of OTLP's signals")] = "traces,logs,metrics",
     sizes: Annotated[str, typer.Option(help="How many items a body has")] = "5,50,512,5000",
@@ -241,10 +267,13 @@ def bench(
 ) -> None:
     """Measure our own cost beside a peer's, fed the same."""
     with explained("bench"):
-        from pipeline.bench import plan, run_bench
+        from pipeline.bench import REPORT, plan, run_bench, run_questions
 
-        planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
-        run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
+        if what == REPORT:
+            run_questions(quick=quick, as_json=as_json)
+        else:
+            planned = plan(signals=signals, sizes=sizes, quick=quick, soak=soak)
+            run_bench(what, planned, peer=peer, as_json=as_json, markdown=markdown)
 
 
 def _watched(assembly: "Assembly", part: "Evaluator") -> "Component":

@@ -19,7 +19,7 @@ def status_page(assembly: Assembly) -> StatusPage:
     """The page that `andon.yaml` asks for."""
     # Spans that are not stored as they came do not give the same numbers, so then the page does not say they do.
     recount = recount_document if assembly.config.processors.stores_all_spans else None
-    return StatusPage(assembly.config.statuspage, assembly.reader().query, SystemClock(), recount=recount)
+    return StatusPage(assembly.config.statuspage, assembly.page().query, SystemClock(), recount=recount)
 
 
 def recount_document(document: Mapping[str, Any], start: datetime, end: datetime) -> str:

@@ -1,8 +1,8 @@
 """Install the programs that tests need, where that can be done; say so where it cannot.
 
-Debian's Chromium, and its Node with npm, which takes root; Helm and the reference loader of Compose files, built from
-their Go modules beside our virtual environment, which takes Go and some minutes, once. Where something is missing the
-tests that need it skip with the reason, and under CI they fail.
+Debian's Chromium, and its Node with npm, which takes root: where one is missing the tests that need it skip with the
+reason, and under CI they fail. With `chart` also Helm and the reference loader of Compose files, built from their Go
+modules beside our virtual environment, which takes Go and some minutes, once: else the tests that need them skip.
 """
 
 import os
@@ -13,7 +13,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PACKAGES = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}  # program: Debian package
+PACKAGES = {  # program: Debian package
+    "chromium": "chromium",
+    "curl": "curl",
+    "javac": "default-jdk-headless",
+    "mvn": "maven",
+    "node": "nodejs",
+    "npm": "npm",
+}
 GO_PROGRAMS = {  # program: the package it is built from
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
     "compose-load": "github.com/compose-spec/compose-go/v2/cmd@v2.16.2",
@@ -24,7 +31,7 @@ TIMEOUT_S, BUILD_TIMEOUT_S = 600, 2400
 
 def main() -> int:
     """Install what is missing."""
-    return packages() or go_programs()
+    return packages() or ("chart" in sys.argv[1:] and go_programs())
 
 
 def packages() -> int:
@@ -46,8 +53,8 @@ def go_programs() -> int:
     """Programs built from Go modules, each in the version that is named."""
     missing = {name: package for name, package in GO_PROGRAMS.items() if not is_built(name, package)}
     if missing and shutil.which("go") is None:
-        print(f"not built, and tests that need it will skip: {', '.join(missing)} (needs Go)")
-        return 0
+        print(f"not built: {', '.join(missing)} (needs Go)")
+        return 1
     for name, package in missing.items():
         print(f"building {name}, once; this takes some minutes", flush=True)
         if status := build(name, package):

@@ -67,12 +67,16 @@ class Credentials(Config):
 
 
 class ClickHouseConfig(Config):
-    """Where ClickHouse is, and who we are there: ingest and evaluate write, the page and people only read."""
+    """Where ClickHouse is, and who we are there: ingest and evaluate write, people only read, the page what it shows.
+
+    Without a user of its own the page is the reader.
+    """
 
     endpoint: str = "http://127.0.0.1:8123"
     database: str = Field("andon", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     writer: Credentials | None = None
     reader: Credentials | None = None
+    page: Credentials | None = None
     timeout: DurationNs = written("30s")
     ttl: dict[str, DurationNs] = Field(default_factory=dict)
 

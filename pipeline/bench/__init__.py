@@ -16,8 +16,10 @@ acknowledges from memory and counts nothing.
 run          a whole benchmark: what is measured in which order
 plan         what to measure, and for how long
 cell         one collector, one signal, one size
+evaluation   a look at every promise, over more and more of them
 soak         saturation for minutes: does memory stay flat; how long starts take
 work         our own work on the same bodies, step by step in this process
+questions    what SQL costs that asks for a month of 200 objectives
 collectors   the programs that are measured
 engine       the embedded engine they write to
 child        their processes: start, wait, end
@@ -32,6 +34,7 @@ report       JSON, tables, markdown
 
 from pipeline.bench.plan import plan
 from pipeline.bench.ports import free_ports
-from pipeline.bench.run import run_bench
+from pipeline.bench.questions import run_questions
+from pipeline.bench.run import REPORT, run_bench
 
-__all__ = ["free_ports", "plan", "run_bench"]
+__all__ = ["REPORT", "free_ports", "plan", "run_bench", "run_questions"]

@@ -10,7 +10,6 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from pipeline.assembly import Assembly
 from pipeline.bench.engine import stage
 from pipeline.bench.usage import cpu, resident_mib
 from pipeline.clock import FakeClock
+from pipeline.errors import PermanentError
 from pipeline.evaluate import Evaluator
 from processors.incidents.config import EvaluateConfig
 from processors.slo.burn import DEFAULT_PAIRS
@@ -38,7 +38,8 @@ NAMES = "names"
 IN_TROUBLE = 100  # one in so many
 DAYS = 30
 AGES_S = sorted({length.seconds for pair in DEFAULT_PAIRS for length in (pair.long, pair.short)} | {DAYS * 86_400})
-SIZES = (10, 100, 1_000, 2_000, 10_000)
+OBJECTIVES = (10, 100, 1_000, 2_000, 10_000)
+TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +53,19 @@ class Look:
     rss_mib: float
 
 
-def measure_evaluation(sizes: Sequence[int], folder: Path) -> Iterator[Look]:
-    """The curve, a size at a time, each in a process and a store of its own."""
-    for size in sizes:
-        with stage(folder / str(size)) as here:
-            seed(here.client, size)
-            command = [sys.executable, "-m", "pipeline.bench.evaluation", str(here.assembly.path), str(size)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)  # noqa: S603
-            yield Look(**json.loads(done.stdout))
+def measure_look(size: int, folder: Path) -> Look:
+    """One size, in a process and a store of its own.
+
+    Raises:
+        PermanentError: it could not be measured.
+    """
+    with stage(folder) as here:
+        seed(here.client, size)
+        command = [sys.executable, "-m", "pipeline.bench.evaluation", str(here.assembly.path), str(size)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)  # noqa: S603
+        if done.returncode:
+            raise PermanentError(f"{size} objectives: {done.stderr.strip()[-500:]}")
+        return Look(**json.loads(done.stdout))
 
 
 def seed(client: Client, size: int) -> None:

@@ -1,6 +1,6 @@
 """What was found, as JSON, as tables for a terminal, as markdown for `tests/bench/RESULTS.md`.
 
-In: cells, steps, soaks, refusals. Out: text. Each table is made once, whatever it is printed as.
+In: cells, steps, soaks, looks, refusals. Out: text. Each table is made once, whatever it is printed as.
 """
 
 import json
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.bench.cell import Cell
+from pipeline.bench.evaluation import Look
 from pipeline.bench.machine import Machine
 from pipeline.bench.soak import Soak
 from pipeline.bench.work import YARDSTICK, Step
@@ -38,6 +39,7 @@ class Found:
     cells: list[Cell] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     soaks: list[Soak] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
     def kinds(self) -> list[Kind]:
@@ -74,6 +76,7 @@ def as_json(found: Found) -> str:
             "cells": [{**cell.as_json(), "andon_over_this": found.ratio(cell)} for cell in found.cells],
             "steps": [asdict(step) for step in found.steps],
             "soaks": [soak.as_json() for soak in found.soaks],
+            "looks": [asdict(look) for look in found.looks],
             "refusals": [asdict(refusal) for refusal in found.refusals],
         }
     )
@@ -107,7 +110,10 @@ def markdown_row(row: Sequence[str]) -> str:
 
 def grids(found: Found) -> list[Grid]:
     """All tables that have rows."""
-    made = (costs(found), acknowledgements(found), steps(found), curve(found), *soaks(found), refusals(found))
+    made = (
+        *(costs(found), acknowledgements(found), steps(found), curve(found), *soaks(found)),
+        *(looks(found), refusals(found)),
+    )
     return [grid for grid in made if grid.rows]
 
 
@@ -229,6 +235,22 @@ def memory(soak: Soak) -> Grid:
         title=f"Resident memory of {soak.collector}",
         headings=("after s", "RSS MiB"),
         rows=[[f"{at:.0f}", f"{mib:.0f}"] for at, mib in soak.memory],
+    )
+
+
+def looks(found: Found) -> Grid:
+    """What a look at every promise costs."""
+    return Grid(
+        title="A look at every promise, ten groups each",
+        headings=("objectives", "seconds", "CPU s", "CPU s of the engine", "RSS MiB"),
+        rows=[
+            [
+                str(one.objectives),
+                *(f"{n:.2f}" for n in (one.seconds, one.cpu_s, one.engine_cpu_s)),
+                f"{one.rss_mib:.0f}",
+            ]
+            for one in found.looks
+        ],
     )
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from pipeline.bench import report
 from pipeline.bench.cell import Cell, measure
 from pipeline.bench.collectors import Collector, collectors
+from pipeline.bench.evaluation import OBJECTIVES, measure_look
 from pipeline.bench.machine import machine
 from pipeline.bench.plan import Plan
 from pipeline.bench.report import Found, Refusal
@@ -22,7 +23,7 @@ from pipeline.bench.soak import soak
 from pipeline.bench.work import steps
 from pipeline.errors import AndonError, PermanentError
 
-INGEST, STEPS = "ingest", "steps"
+INGEST, STEPS, EVALUATE, REPORT = "ingest", "steps", "evaluate", "report"
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -32,11 +33,13 @@ def run_bench(what: str, planned: Plan, *, peer: str, as_json: bool, markdown: P
     Raises:
         PermanentError: it cannot be measured, or not all of it, and why.
     """
-    if what not in (INGEST, STEPS):
-        raise PermanentError(f"expected {INGEST} or {STEPS}, got {what!r}")
+    if what not in (INGEST, STEPS, EVALUATE):
+        raise PermanentError(f"expected {INGEST}, {STEPS}, {EVALUATE} or {REPORT}, got {what!r}")
     found = Found(machine=machine())
     programs = collectors(peer) if what == INGEST else []
-    if planned.soak_s:
+    if what == EVALUATE:
+        measure_looks(found)
+    elif planned.soak_s:
         measure_soaks(planned, programs, found)
     else:
         measure_steps(planned, found)
@@ -56,6 +59,13 @@ def measure_cells(planned: Plan, programs: Sequence[Collector], found: Found) ->
             cell = measure(program, signal, size, planned, folder)
             found.cells.append(cell)
             progress.print(line_of(cell))
+
+
+def measure_looks(found: Found) -> None:
+    for size in OBJECTIVES:
+        with attempt(f"{size} objectives", found) as folder:
+            found.looks.append(measure_look(size, folder))
+            progress.print(f"{size} objectives: {found.looks[-1].seconds:.2f} s")
 
 
 def measure_soaks(planned: Plan, programs: Sequence[Collector], found: Found) -> None:

@@ -34,6 +34,7 @@ class Surveyor:
         self._promises = promises
         self._query = query
         self._live_s = live_s
+        self._shapes = {promise.key: shape_of(promise) for promise in promises}
         self._heard: dict[str, Heard] = {}
         self._by_minute = ByMinute(query, [promise for promise in promises if promise.by_minute])
 
@@ -66,7 +67,7 @@ class Surveyor:
 
     def _usual(self, now: datetime) -> dict[Shape, dict[str, Bounds]]:
         """The windows that promises of each shape need; many have the same."""
-        shapes = {shape_of(promise): promise for promise in self._promises}
+        shapes = {self._shapes[promise.key]: promise for promise in self._promises}
         return {shape: needed(promise, now) for shape, promise in shapes.items()}
 
     def _listen(self, usual: Mapping[Shape, Mapping[str, Bounds]], now: datetime) -> None:
@@ -75,7 +76,7 @@ class Surveyor:
         written = {promise.window for promise in self._promises if promise.by_minute}
         since = {window: judged_since(window, now - SETTLING) for window in written}
         for promise in self._promises:
-            first = min(bounds.start for bounds in usual[shape_of(promise)].values())
+            first = min(bounds.start for bounds in usual[self._shapes[promise.key]].values())
             first = min(first, since.get(promise.window, first))
             starts[promise.signal] = min(first, starts.get(promise.signal, first))
         for signal, start in starts.items():
@@ -88,7 +89,7 @@ class Surveyor:
     ) -> dict[str, Bounds]:
         """The windows of which events are summed, by name."""
         newest = last(self._live_s, now - told_after(promise.signal))
-        windows = {LIVE: newest} | ({} if promise.by_minute else usual[shape_of(promise)])
+        windows = {LIVE: newest} | ({} if promise.by_minute else usual[self._shapes[promise.key]])
         return windows if lasted is None else windows | {LASTED: lasted}
 
     def _status(

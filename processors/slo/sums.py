@@ -90,9 +90,11 @@ class Segments:
     def __init__(self, windows: Iterable[Bounds]) -> None:
         self.edges = sorted(set(chain.from_iterable(windows)))
         self.edges_s = np.array([int(edge.timestamp()) for edge in self.edges], np.int64)
+        self._places = {edge: place for place, edge in enumerate(self.edges)}
 
     def place(self, edge: datetime) -> int:
-        return int(np.searchsorted(self.edges_s, int(edge.timestamp())))
+        """Which of the edges it is."""
+        return self._places[edge]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

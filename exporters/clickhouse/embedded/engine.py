@@ -15,7 +15,7 @@ import re
 import secrets
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from xml.sax.saxutils import escape
 
 from exporters.clickhouse.embedded.errors import Code, EngineError, refusal
 from exporters.clickhouse.embedded.statement import Insert, first_word
+from exporters.clickhouse.roles import Role
 from pipeline.errors import PermanentError
 from pipeline.sql import quoted
 
@@ -31,6 +32,7 @@ _GRANTS = (
     "SELECT, SHOW, CHECK, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, "
     "DROP, TRUNCATE, OPTIMIZE, KILL QUERY"
 )
+_ALL = "andon_all"
 _NEVER = (
     "Not allowed here: SET, USE, SYSTEM, KILL, BACKUP, ATTACH, INTO OUTFILE, temporary tables, and statements "
     "on users, functions or named collections. Settings and the database go into the URL"
@@ -61,13 +63,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement. Where it is an INSERT with data, `sql` ends before them and `data` holds them, chunk by chunk."""
+    """One statement. Where it is an INSERT with data, `sql` ends before them and `data` holds them, chunk by chunk.
+
+    With a `role` it may do what that role may and nothing else.
+    """
 
     sql: bytes
     insert: Insert | None
     may_write: bool
     database: str
     format: str
+    role: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     data: Iterable[bytes] = ()
@@ -88,9 +94,10 @@ class Result:
 class Engine:
     """One engine per process and per directory; `run` may be called from several threads at once."""
 
-    def __init__(self, directory: Path, limits: Limits) -> None:
+    def __init__(self, directory: Path, limits: Limits, roles: Sequence[Role] = ()) -> None:
         self._directory = directory.absolute()
         self._limits = limits
+        self._roles = (Role(name=_ALL, grants=(f"{_GRANTS} ON *.*",)), *roles)
         self._anchor: Any = None  # the engine lives as long as one connection does
         self._inserting = threading.Lock()  # one at a time: the engine keeps the last error of each kind
         self.timezone = "UTC"
@@ -105,7 +112,7 @@ class Engine:
             raise PermanentError(f"expected a directory without ?, & or = in its path, got {self._directory}")
         native = _import_chdb()
         with tempfile.TemporaryDirectory(prefix="andon-engine-") as folder:
-            config = _write_config(Path(folder), self._limits)
+            config = _write_config(Path(folder), self._limits, self._roles)
             try:
                 self._anchor = native.connect(f"{self._directory}?config-file={config}")
             except RuntimeError as exc:
@@ -258,6 +265,8 @@ def _preparations(statement: Statement) -> Iterator[str]:
     ]
     if settings:
         yield f"SET {', '.join(settings)}"
+    if statement.role:
+        yield f"SET ROLE {quoted(statement.role, '`')}"  # the last word: with it goes the right to more
 
 
 def _parameters(statement: Statement) -> Iterator[str]:
@@ -332,7 +341,7 @@ def _is_locked(status: Path) -> bool:
     return False
 
 
-def _write_config(folder: Path, limits: Limits) -> Path:
+def _write_config(folder: Path, limits: Limits, roles: Sequence[Role]) -> Path:
     users, config = folder / "users.xml", folder / "config.xml"
     bounded = {
         "max_execution_time": limits.execution_time_s,
@@ -342,14 +351,17 @@ def _write_config(folder: Path, limits: Limits) -> Path:
     values = "".join(f"<{name}>{value}</{name}>" for name, value in bounded.items())
     bounds = "".join(f"<{name}><min>1</min><max>{value}</max></{name}>" for name, value in bounded.items())
     fixed = "".join(f"<{name}><const/></{name}>" for name in _FIXED_SETTINGS)
+    granted = "".join(
+        f"<{role.name}><grants><query>{escape(role.grant)}</query></grants></{role.name}>" for role in roles
+    )
+    has = "".join(f"<query>GRANT {role.name}</query>" for role in roles)
     users.write_text(
         "<clickhouse><profiles><default>"
         f"<implicit_select>0</implicit_select><allow_introspection_functions>0</allow_introspection_functions>{values}"
         f"<constraints>{bounds}{fixed}</constraints>"
         "</default></profiles><quotas><default/></quotas>"
         "<users><default><no_password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
-        f"<grants><query>GRANT {_GRANTS} ON *.*</query></grants>"
-        "</default></users></clickhouse>"
+        f"<grants>{has}</grants></default></users><roles>{granted}</roles></clickhouse>"
     )
     config.write_text(
         f"<clickhouse><users_config>{escape(str(users))}</users_config>"

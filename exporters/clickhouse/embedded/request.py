@@ -48,10 +48,11 @@ class Account:
 
     digest: bytes = field(repr=False)
     may_write: bool
+    role: str = ""
 
     @classmethod
-    def of(cls, username: str, password: str, *, may_write: bool) -> "Account":
-        return cls(digest=_digest(username, password), may_write=may_write)
+    def of(cls, username: str, password: str, *, may_write: bool, role: str = "") -> "Account":
+        return cls(digest=_digest(username, password), may_write=may_write, role=role)
 
 
 def authenticate(request: Request, accounts: Sequence[Account]) -> Account:
@@ -93,6 +94,7 @@ def statement_of(request: Request, body: Sequence[bytes], account: Account, data
         insert=insert,
         data=data,
         may_write=account.may_write and request.method == "POST",
+        role=account.role,
         database=url.get("database") or request.headers.get("x-clickhouse-database") or database,
         format=_word(url.get("default_format") or request.headers.get("x-clickhouse-format") or _DEFAULT_FORMAT),
         settings={k: v for k, v in url.items() if k not in _NOT_SETTINGS and not k.startswith("param_")},

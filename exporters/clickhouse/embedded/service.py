@@ -16,6 +16,7 @@ import uvicorn
 from exporters.clickhouse.embedded.engine import Engine, Limits
 from exporters.clickhouse.embedded.http import Bounds, Interface
 from exporters.clickhouse.embedded.request import Account
+from exporters.clickhouse.roles import page
 from pipeline.config import is_loopback
 from pipeline.errors import PermanentError
 
@@ -37,6 +38,8 @@ class EmbeddedSettings:
     port: int = 8123
     username: str = "andon"
     readonly_username: str = "sre"
+    page_username: str = "page"
+    page_password: str = field(default="", repr=False)
     database: str = "andon"
     insecure: bool = False
     max_request_bytes: int = 256 << 20
@@ -57,7 +60,7 @@ class EmbeddedClickHouse:
 
     def __init__(self, settings: EmbeddedSettings) -> None:
         self._settings = settings
-        self._engine = Engine(settings.directory, _limits(settings))
+        self._engine = Engine(settings.directory, _limits(settings), [page(settings.database)])
         self._port = settings.port
         self._running: _Running | None = None
 
@@ -146,8 +149,13 @@ def _check(settings: EmbeddedSettings) -> None:
             f"expected a loopback address to listen on, got {settings.host}: its HTTP is not encrypted. "
             "Say insecure if whoever can reach it may"
         )
-    if settings.username == settings.readonly_username:
-        raise PermanentError(f"expected two different users, got {settings.username} for both")
+    users = [
+        settings.username,
+        settings.readonly_username,
+        *([settings.page_username] if settings.page_password else []),
+    ]
+    if twice := [user for user in users if users.count(user) > 1]:
+        raise PermanentError(f"expected different users, got {twice[0]} twice")
     if not settings.password or not settings.readonly_password:
         raise PermanentError("expected a password for each user, got an empty one")
 
@@ -165,11 +173,15 @@ def _listen(settings: EmbeddedSettings) -> socket.socket:
     return listener
 
 
-def _accounts(settings: EmbeddedSettings) -> tuple[Account, Account]:
-    return (
+def _accounts(settings: EmbeddedSettings) -> list[Account]:
+    accounts = [
         Account.of(settings.username, settings.password, may_write=True),
         Account.of(settings.readonly_username, settings.readonly_password, may_write=False),
-    )
+    ]
+    if settings.page_password:
+        role = page(settings.database).name
+        accounts.append(Account.of(settings.page_username, settings.page_password, may_write=False, role=role))
+    return accounts
 
 
 def _limits(settings: EmbeddedSettings) -> Limits:

@@ -51,7 +51,7 @@ def test_taken_port_is_refused(tmp_path: Path) -> None:
 REFUSED = {
     "any address": ({"host": "0.0.0.0"}, "expected a loopback address to listen on, got 0.0.0.0"),
     "a name": ({"host": "example.org"}, "expected a loopback address to listen on, got example.org"),
-    "one user": ({"username": "x", "readonly_username": "x"}, "expected two different users, got x for both"),
+    "one user": ({"username": "x", "readonly_username": "x"}, "expected different users, got x twice"),
     "no password": ({"readonly_password": ""}, "expected a password for each user"),
     "odd directory": ({"directory": Path("/tmp/a?b")}, "expected a directory without ?"),
 }

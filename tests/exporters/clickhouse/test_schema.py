@@ -1,5 +1,7 @@
 """The schema: what the migrations make is what the code believes."""
 
+import re
+
 import pytest
 
 from exporters.clickhouse.migrate import Migration, _apply, migrate, migrations
@@ -53,3 +55,30 @@ def test_a_migration_cut_off_half_way_goes_on(store: Store) -> None:
     """DDL knows no transactions: the tables may be there without the row that says so."""
     last = migrations()[-1]
     assert _apply(store.client, last, None)
+
+
+def test_every_table_and_every_column_says_what_it_means(store: Store) -> None:
+    """Views too; those with parameters have their columns only in the statement that makes them."""
+    rows = store.client.query(
+        "SELECT table AS name, name AS what FROM system.columns WHERE database = currentDatabase() AND comment = '' "
+        "UNION ALL SELECT name, '' FROM system.tables WHERE database = currentDatabase() AND comment = ''"
+    ).to_pylist()
+    assert rows == []
+
+
+def test_every_column_of_a_question_says_what_it_means(store: Store) -> None:
+    """ClickHouse lists no columns of a view with parameters, but keeps what was declared."""
+    rows = store.client.query(
+        "SELECT name, create_table_query AS made FROM system.tables WHERE database = currentDatabase() "
+        "AND create_table_query LIKE 'CREATE VIEW%{%:String}%'"
+    ).to_pylist()
+    assert {row["name"] for row in rows} == {
+        "availability",
+        "breaches_between",
+        "error_budget",
+        "incident_cost",
+        "sla_report",
+    }
+    for row in rows:
+        declared = row["made"].split(" AS WITH ")[0].split(" AS SELECT ")[0]
+        assert len(re.findall(r"`\w+` ", declared)) == len(re.findall(r"COMMENT '.+?'(?=, `|\) COMMENT)", declared)) > 0
