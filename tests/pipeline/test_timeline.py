@@ -85,7 +85,7 @@ def test_a_sampler_keeps_its_share_of_what_failed_and_of_the_rest(sampled: Fract
 
 
 def test_a_sampled_span_says_so_and_its_trace_id_would_have_been_kept(tmp_path: Path) -> None:
-    """Its threshold is that of its share, its trace id's randomness is not below it, and its bytes are the same again."""
+    """Its threshold is that of its share, and it is kept by its trace id; its bytes are the same again."""
     made = timeline(tmp_path, "traffic: [{service: shop, per_second: 1, sampled: 1/4}]")
     ((_, message),) = received(made, 0, 100 * NS_PER_S)
     spans = message.resource_spans[0].scope_spans[0].spans  # type: ignore[attr-defined]
