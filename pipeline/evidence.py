@@ -10,7 +10,7 @@ to compute the record anew; where it is not, for something came in since the per
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -30,7 +30,7 @@ from processors.sla.close import Closing
 from processors.sla.reactions import IncidentFacts
 from processors.sla.records import read_records
 from processors.slo.grid import MINUTE_S, Grid
-from processors.slo.promise import Promise, canonical
+from processors.slo.promise import Kind, Promise, canonical
 from processors.slo.windows import Bounds
 
 MAX_TRACES = 50
@@ -88,13 +88,26 @@ class Evidence:
         }
 
     def _facts(self, closing: Closing, *, so_far: bool) -> bytes:
-        """What else a record is computed from: the unit of the counts, and incidents where reactions are promised."""
+        """What else a record is computed from: the unit of the counts, incidents where reactions are promised."""
         agreement = closing.agreement
         incidents: Sequence[IncidentFacts] = ()
         if agreement and agreement.spec.reactions:
             incidents = self._reports.books.incidents(agreement.spec.service, closing.bounds, closing.closed_at)
-        told = [{name: _text(value) for name, value in asdict(one).items()} for one in incidents]
-        return canonical({"unit": closing.grid.unit, "so_far": so_far, "incidents": told}).encode() + b"\n"
+        ordered = sorted(incidents, key=lambda one: (one.started, one.id))
+        told = [{name: _text(value) for name, value in asdict(one).items()} for one in ordered]
+        content = {
+            "unit": closing.grid.unit,
+            "so_far": so_far,
+            "incidents": told,
+            "documents": self._documents(closing),
+        }
+        return canonical(content).encode() + b"\n"
+
+    def _documents(self, closing: Closing) -> list[Mapping[str, Any]]:
+        """Thresholds that an objective sets a value to: what is counted is written down with the value alone."""
+        asked = {one.get("spec", {}).get("indicatorRef") for one in closing.definitions if one["kind"] == Kind.SLO}
+        written = [one for one in self._reports.objectives.definitions if one.kind == "SLI" and one.name in asked]
+        return [one.content for one in written if one.content not in closing.definitions]
 
     def _spans(self, promise: Promise, bounds: Bounds, traces: Sequence[str]) -> list[dict[str, Any]]:
         """The spans of some of the requests that were bad: those that breaches name, and others."""
@@ -142,16 +155,26 @@ def minutes_csv(grid: Grid) -> bytes:
     columns = (moments, grid.good, grid.valid, grid.heard_ms, grid.excluded, grid.settled.astype(np.int8))
     table = pa.table([pa.array(column) for column in columns], names=list(COLUMNS))
     sink = pa.BufferOutputStream()
-    arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(quoting_style="none"))
-    return bytes(sink.getvalue().to_pybytes())
+    arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
+    return f"{','.join(COLUMNS)}\n".encode() + bytes(sink.getvalue().to_pybytes())
 
 
 def _text(value: Any) -> Any:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
-def facts(content: bytes) -> tuple[int, bool, list[IncidentFacts]]:
-    """What `facts.json` says: the unit, whether the period is not closed, and its incidents."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What `facts.json` says."""
+
+    unit: int
+    so_far: bool
+    incidents: Sequence[IncidentFacts]
+    documents: Sequence[Mapping[str, Any]]
+
+
+def facts(content: bytes) -> Facts:
+    """Read `facts.json`."""
     read = json.loads(content)
     incidents = [
         IncidentFacts(
@@ -163,7 +186,7 @@ def facts(content: bytes) -> tuple[int, bool, list[IncidentFacts]]:
         )
         for one in read["incidents"]
     ]
-    return read["unit"], read["so_far"], incidents
+    return Facts(unit=read["unit"], so_far=read["so_far"], incidents=incidents, documents=read["documents"])
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -22,7 +22,7 @@ from exporters.report.document import Report, to_json
 from exporters.report.pack import Pack
 from exporters.report.page import to_html
 from pipeline.errors import AndonError, PermanentError
-from pipeline.evidence import COLUMNS, facts, folder_of, minutes_csv
+from pipeline.evidence import COLUMNS, Facts, facts, folder_of, minutes_csv
 from processors.sla.chain import faults, inputs_hash, record_hash
 from processors.sla.close import Closing, close
 from processors.sla.exclusions import excluded
@@ -84,13 +84,13 @@ class Proof:
         for name in ("facts.json", "definitions.json"):
             if f"{canonical(json.loads(content := self._read(folder, name)))}\n".encode() != content:
                 yield f"{where}/{name}: expected canonical JSON"
-        unit, so_far, incidents = facts(self._read(folder, "facts.json"))
-        yield from self._chain(folder, record, so_far=so_far)
+        told = facts(self._read(folder, "facts.json"))
+        yield from self._chain(folder, record, so_far=told.so_far)
         definitions = json.loads(self._read(folder, "definitions.json"))
-        grid = self._grid(folder, record, unit)
+        grid = self._grid(folder, record, told.unit)
         if (found := inputs_hash(grid, definitions)) != record["inputs_hash"]:
             yield f"{where}: expected minutes and definitions with the hash {record['inputs_hash']}, got {found}"
-        again = canonical(close(self._closing(record, definitions, grid, incidents)))
+        again = canonical(close(self._closing(record, definitions, grid, told)))
         if f"{again}\n" != text:
             yield f"{where}: expected the record that its minutes and definitions give, got another"
 
@@ -132,9 +132,9 @@ class Proof:
             raise PermanentError("minutes.csv: expected every minute once, in order, as Andon writes it")
         return grid
 
-    def _closing(self, record: Record, definitions: Sequence[Record], grid: Grid, incidents: Sequence[Any]) -> Closing:
+    def _closing(self, record: Record, definitions: Sequence[Record], grid: Grid, told: Facts) -> Closing:
         """What the record is to be computed from, read off the definitions in the pack."""
-        objectives = self._objectives(record, definitions)
+        objectives = self._objectives(record, [*definitions, *told.documents])
         promise = _promise_of(objectives, record)
         agreement = objectives.agreement_of(promise)
         bounds = bounds_of(record)
@@ -159,7 +159,7 @@ class Proof:
             revision=record["revision"],
             previous_hash=record["previous_hash"],
             late=record["late_adjustments"],
-            reactions=[(one, reacted(one, incidents, bounds, closed_at)) for one in reactions],
+            reactions=[(one, reacted(one, told.incidents, bounds, closed_at)) for one in reactions],
         )
 
     def _objectives(self, record: Record, definitions: Sequence[Record]) -> Objectives:
@@ -167,7 +167,8 @@ class Proof:
         beside = [folder for folder in self.promises if folder_of(record) != folder and _is_beside(folder, record)]
         every = [one for folder in beside for one in json.loads(self._read(folder, "definitions.json"))]
         known = {(one["kind"], one["metadata"]["name"]): one for one in [*every, *definitions]}
-        return build([_written(one) for one in known.values()])
+        inline = {one["spec"]["indicator"]["metadata"]["name"] for one in known.values() if "indicator" in one["spec"]}
+        return build([_written(one) for (kind, name), one in known.items() if kind != "SLI" or name not in inline])
 
     def _report(self, records: Mapping[str, Record]) -> Iterator[str]:
         text = self._pack.read("report.json").decode()

@@ -58,7 +58,7 @@ class Reports:
     """Makes reports of the same objectives from the same store."""
 
     def __init__(self, objectives: Objectives, query: Query) -> None:
-        self._objectives = objectives
+        self.objectives = objectives
         self._query = query
         self.books = Books(objectives, query, _writes_nothing)
 
@@ -91,10 +91,10 @@ class Reports:
         """Each promise in the period that the last minute of the month belongs to; closed ones, then the others."""
         closed = list(self._closed(month, only))
         found = [*closed, *self._open(month, now, only, {one.key for one in closed})]
-        known = {one.document for one in self._objectives.promises} | {one.record["agreement"] for one in found}
+        known = {one.document for one in self.objectives.promises} | {one.record["agreement"] for one in found}
         if only is not None and only not in known:
             raise PermanentError(f"expected an agreement ({', '.join(sorted(known)) or 'none'}), got {only!r}")
-        order = {(one.kind.value, one.name): place for place, one in enumerate(self._objectives.promises)}
+        order = {(one.kind.value, one.name): place for place, one in enumerate(self.objectives.promises)}
         agreements_first = {Kind.AGREEMENT.value: 0}
         return sorted(found, key=lambda one: (agreements_first.get(one.key[0], 1), order.get(one.key, len(order))))
 
@@ -111,11 +111,11 @@ class Reports:
 
     def _promise(self, record: Record) -> Promise | None:
         key = record["kind"], record["promise"], record["generation"]
-        return next((one for one in self._objectives.promises if one.key == key), None)
+        return next((one for one in self.objectives.promises if one.key == key), None)
 
     def _open(self, month: date, now: datetime, only: str | None, closed: Collection[Key]) -> Iterator[Period]:
         """The periods that are not closed: they run, or something was measured in them."""
-        for promise in self._objectives.promises:
+        for promise in self.objectives.promises:
             is_asked = only is None or promise.document == only
             if is_asked and isinstance(promise.window, Calendar) and (promise.kind.value, promise.name) not in closed:
                 bounds = period_of(promise.window, month)
@@ -128,9 +128,9 @@ class Reports:
     def _agreement(self, periods: Sequence[Period], objectives: list[Objective]) -> Agreement:
         first = periods[0]
         promise, record = first.promise, first.record
-        agreement = self._objectives.agreement_of(promise) if promise else None
+        agreement = self.objectives.agreement_of(promise) if promise else None
         written = self._written(record["kind"], record["agreement"])
-        services = {service.name: service.title for service in self._objectives.services}
+        services = {service.name: service.title for service in self.objectives.services}
         parties = agreement.spec.parties if agreement else None
         return Agreement(
             kind=record["kind"],
@@ -183,7 +183,7 @@ class Reports:
         )
 
     def _written(self, kind: str, name: str) -> Mapping[str, Any]:
-        return next((one.content for one in self._objectives.definitions if (one.kind, one.name) == (kind, name)), {})
+        return next((one.content for one in self.objectives.definitions if (one.kind, one.name) == (kind, name)), {})
 
     def _trends(self, month: date) -> dict[Key, list[Past]]:
         """The newest records of the periods before, oldest first, without what is long in them."""

@@ -14,14 +14,14 @@ from exporters.report.document import Budget, Day, Past
 
 STEP, BAR = 10, 8
 STRIP_HEIGHT, MARK_Y = 40, 44
-HEIGHTS = {"quiet": 8, "some": 17, "much": 28, "all": 40, "ahead": 2}
+HEIGHTS = {"quiet": 8, "some": 17, "much": 28, "all": 40, "ahead": 2, "unknown": 2}
 PLOT = 100
 LOWEST = -1.5  # how far below zero a budget is drawn
 HIGHEST = Fraction(2)  # how many budgets a period is drawn with at most
 HEADROOM = Fraction(5, 4)
 # For whoever shows a picture without the style of the page.
 INKS = (
-    ".quiet{fill:#5b9d80}.some{fill:#a25f00}.much{fill:#b8440c}.all{fill:#ad2420}.ahead{fill:#c9c2b4}.mark{fill:#69645a}"
+    ".quiet{fill:#5b9d80}.some{fill:#a25f00}.much{fill:#b8440c}.all{fill:#ad2420}.ahead,.unknown{fill:#c9c2b4}.mark{fill:#69645a}"
     ".kept{fill:#5b9d80}.broken{fill:#ad2420}.no_data{fill:#8d8678}.cut{fill:#fff}"
     ".line{fill:none;stroke:#1d1b17;stroke-width:1}.area{fill:#5b9d80;opacity:.18}.over{fill:#ad2420;opacity:.2}"
     ".limit{fill:none;stroke:#69645a;stroke-width:1.2;stroke-dasharray:2 2}"

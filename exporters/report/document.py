@@ -14,7 +14,7 @@ FORMAT = "andon/report/v1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Exact = Annotated[str, Field(pattern=r"^-?[0-9]+/[1-9][0-9]*$", description="numerator/denominator")]
-Level = Literal["quiet", "some", "much", "all", "ahead"]
+Level = Literal["quiet", "some", "much", "all", "ahead", "unknown"]
 
 
 class Part(BaseModel):

@@ -111,17 +111,18 @@ def _scale(record: Record, known: int | Fraction) -> Fraction:
 
 
 def days(record: Record, zone: str, until: datetime) -> list[Day]:
-    """Every local day of the period; those from `until` on lie ahead."""
+    """Every local day of the period; those from `until` on lie ahead, without a verdict none is known to be good."""
     allowed, _ = amounts(record)
     lost = _by_day(losses(record), ZoneInfo(zone))
     every = list(_local_days(record, ZoneInfo(zone)))
+    known = record["verdict"] != "no_data"
     used = [_edges(window) for window in record["exclusions"]["used"]]
     return [
         Day(
             day=day,
             lost=text(gone := lost.get(day, Fraction(0))),
             share=share(gone, allowed),
-            level="ahead" if start >= until else level(gone, allowed, len(every)),
+            level="ahead" if start >= until else level(gone, allowed, len(every)) if known else "unknown",
             excluded=any(first < end and last > start for first, last in used),
         )
         for day, start, end in every

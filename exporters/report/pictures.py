@@ -15,7 +15,8 @@ EXCLUDED = " A line under a day: an exclusion was used."
 
 def pictures(agreement: Agreement, one: Objective, anchor: str) -> dict[str, Any]:
     zone, unit = agreement.time_zone, one.budget.unit
-    bad = [day for day in one.days if day.level not in {"quiet", "ahead"}]
+    known = one.record["verdict"] != "no_data"
+    bad = [day for day in one.days if day.level in {"some", "much", "all"}]
     worst = max(bad, key=lambda day: Fraction(day.lost), default=None)
     what = f"{len(bad)} of {len(one.days)} days lost something"
     if worst:
@@ -23,6 +24,7 @@ def pictures(agreement: Agreement, one: Objective, anchor: str) -> dict[str, Any
         what += words.amount(Fraction(worst.lost), unit, up=True)
     ahead = sum(day.level == "ahead" for day in one.days)
     note = f"{what}{f'; {ahead} lie ahead' if ahead else ''}."
+    note = note if known else "Too little was measured to tell one day from another."
     burnt = charts.burn_down(one.days, one.budget, f"{anchor}-burn", "Budget over the period", _burn_note(one))
     months = _months(one)
     return {
@@ -30,7 +32,7 @@ def pictures(agreement: Agreement, one: Objective, anchor: str) -> dict[str, Any
         "strip_from": words.day(agreement.start, zone),
         "strip_to": f"{one.days[-1].day.day}{words.SPACE}{words.MONTHS[one.days[-1].day.month - 1][:3]}",
         "strip_note": f"{note}{EXCLUDED if any(day.excluded for day in one.days) else ''}",
-        "burn": burnt,
+        "burn": burnt if known else None,
         "burn_note": _burn_note(one),
         "trend": charts.trend(months, f"{anchor}-trend", "The last twelve periods", _trend_note(one)),
         "trend_note": _trend_note(one),

@@ -1,12 +1,16 @@
 """`andon evidence`: a pack holds by itself, and whatever is changed in it is noticed."""
 
+import csv
 import hashlib
 import io
 import json
+import struct
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +19,7 @@ from typer.testing import CliRunner
 
 from exporters.report.document import Report
 from exporters.report.pack import MAX_FILE_BYTES, SUMS, Pack, write_pack
+from exporters.report.view import view
 from fixtures.engine import Engine
 from fixtures.report_seed import DOCUMENTS, NOVEMBER, NOW, OCTOBER, Shop, Trouble, at, seed
 from fixtures.store import open_store
@@ -23,6 +28,7 @@ from pipeline.errors import PermanentError
 from pipeline.evidence import Evidence
 from pipeline.proof import Proof
 from pipeline.reports import Reports
+from processors.slo.documents import load_objectives
 
 BOUND = ("chain.jsonl", "definitions.json", "facts.json", "minutes.csv", "record.json")
 DAILY = DOCUMENTS.replace("period: month", "period: {every: 1d, from: 2026-10-01}")
@@ -88,6 +94,32 @@ def test_a_pack_holds(month: Path) -> None:
     assert {(span["service"], span["status"]) for span in spans} == {("checkout", "Error")}
     assert json.loads(files["promises/Agreement-checkout-terms/facts.json"])["incidents"][0]["id"] == "inc-1"
     assert len(files["promises/Agreement-checkout-terms/minutes.csv"].splitlines()) == 44_701
+
+
+def test_the_readme_in_it_says_how_to_check_it_by_hand(month: Path) -> None:
+    """Hash of the record, hash of its inputs, and the figure itself, by nothing but what stands there."""
+    files = files_of(month)
+    folder = "promises/Agreement-search-terms"
+    record = json.loads(files[f"{folder}/record.json"])
+    assert by_hand({name: value for name, value in record.items() if name != "hash"}).hexdigest() == record["hash"]
+    minutes = list(csv.DictReader(files[f"{folder}/minutes.csv"].decode().splitlines()))
+    counted = [one for one in minutes if (one["excluded"], one["settled"]) == ("0", "1")]
+    good, valid = (sum(int(one[name]) for one in counted) for name in ("good", "valid"))
+    assert (f"{good}/1", f"{valid}/1") == (record["delivered"]["good"], record["delivered"]["eligible"])
+    head = {
+        "definitions": json.loads(files[f"{folder}/definitions.json"]),
+        "minutes": len(minutes),
+        "start_s": int(datetime.fromisoformat(minutes[0]["minute"]).timestamp()),
+        "unit": json.loads(files[f"{folder}/facts.json"])["unit"],
+    }
+    found = by_hand(head)
+    for name, form in (("good", "q"), ("valid", "q"), ("heard_ms", "q"), ("excluded", "b"), ("settled", "b")):
+        found.update(struct.pack(f"<{len(minutes)}{form}", *(int(one[name]) for one in minutes)))
+    assert found.hexdigest() == record["inputs_hash"]
+
+
+def by_hand(content: Any) -> Any:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def test_the_same_store_gives_the_same_bytes(shop: Shop, month: Path, tmp_path: Path) -> None:
@@ -244,3 +276,78 @@ def test_a_pack_of_what_changed_since_says_so(shop: Shop, tmp_path: Path) -> Non
     )
     assert "search-terms: expected the minutes that 2026-09 was closed with" in warning
     assert any("expected minutes and definitions with the hash" in fault for fault in Proof(path).faults())
+
+
+SLOS = """
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: search-slo, displayName: Search is there}
+spec:
+  service: search
+  description: Two minutes in a thousand may fail.
+  indicatorRef: search-availability
+  timeWindow: [{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-01 00:00:00", timeZone: Europe/Paris}}]
+  budgetingMethod: RatioTimeslices
+  objectives: [{target: 0.998, timeSliceWindow: 5m}]
+  alertPolicies:
+    - kind: AlertPolicy
+      metadata: {name: burns}
+      spec:
+        alertWhenBreaching: true
+        conditions:
+          - kind: AlertCondition
+            metadata: {name: fast}
+            spec:
+              severity: page
+              condition: {kind: burnrate, op: gte, threshold: 14.4, lookbackWindow: 1h, alertAfter: 5m}
+        notificationTargets: [{targetRef: nobody}]
+---
+apiVersion: openslo/v1
+kind: AlertNotificationTarget
+metadata: {name: nobody}
+spec: {target: none}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout-inline}
+spec:
+  service: checkout
+  indicator:
+    metadata: {name: checkout-quick}
+    spec:
+      thresholdMetric: {metricSource: {type: andon, spec: {where: {name: "checkout *", kind: server}}}}
+  timeWindow: [{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-01 00:00:00", timeZone: UTC}}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.99, op: lte, value: 300ms}]
+---
+apiVersion: openslo/v1
+kind: SLI
+metadata: {name: checkout-time}
+spec: {thresholdMetric: {metricSource: {type: andon, spec: {where: {name: "checkout *", kind: server}}}}}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout-fast}
+spec:
+  service: checkout
+  indicatorRef: checkout-time
+  timeWindow: [{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-01 00:00:00", timeZone: UTC}}]
+  budgetingMethod: Timeslices
+  objectives: [{target: 0.99, op: lte, value: 300ms, timeSliceTarget: 0.9, timeSliceWindow: 1m}]
+"""
+
+
+def test_objectives_of_our_own_can_be_reported_and_packed(shop: Shop, tmp_path: Path) -> None:
+    """With a calendar they are closed like agreements; they cost nothing, and alerts have no part in it."""
+    (tmp_path / "all.yaml").write_text(DOCUMENTS + SLOS)
+    query = shop.store.reader.query
+    reports = Reports(load_objectives(tmp_path), query)
+    report = reports.report(NOVEMBER, NOW, "search-slo")
+    (one,) = report.agreements[0].objectives
+    assert (report.agreements[0].kind, one.record["credit"], one.record["verdict"]) == ("SLO", None, "kept")
+    assert view(report).lede[-1] == "No credits are agreed, so nothing is owed."
+    assert "is the mean, over every 5 minutes," in view(report).agreements[0].objectives[0].law
+    for name in ("search-slo", "checkout-inline", "checkout-fast"):
+        Evidence(reports, query).write(tmp_path / f"{name}.zip", NOVEMBER, NOW, name)
+        assert Proof(tmp_path / f"{name}.zip").faults() == []

@@ -156,6 +156,7 @@ def record(
 ) -> dict[str, Any]:
     return {
         "law": LAW | law,
+        "verdict": "kept",
         "target": target,
         "start": "2026-10-24T22:00:00Z",
         "end": "2026-10-26T23:00:00Z",
@@ -194,6 +195,13 @@ def test_days_are_local_and_one_of_them_has_25_hours() -> None:
     made = record(rows, good="97/1", eligible="100/1")
     found = losses.days(made, "Europe/Paris", datetime(2026, 10, 25, 12, tzinfo=UTC))
     assert [(one.day.day, one.lost, one.level) for one in found] == [(25, "3/1", "some"), (26, "0/1", "ahead")]
+
+
+def test_days_of_which_nothing_is_known_are_not_shown_as_good() -> None:
+    """A month in which too little was measured has no verdict, and no green line."""
+    made = record([], good="0/1", eligible="0/1") | {"verdict": "no_data"}
+    found = losses.days(made, "UTC", datetime(2027, 1, 1, tzinfo=UTC))
+    assert {one.level for one in found} == {"unknown"}
 
 
 def test_where_nothing_may_fail_there_is_no_share() -> None:

@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,11 +12,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from exporters.report.document import Objective, Report, json_schema, to_json
-from fixtures.report_seed import NOW, OCTOBER, Shop
+from exporters.report.view import view
+from fixtures.report_seed import DOCUMENTS, NOVEMBER, NOW, OCTOBER, Shop
 from pipeline.cli import app
 from pipeline.errors import PermanentError
+from pipeline.reports import Reports
 from processors.sla.close import close
 from processors.sla.records import read_records
+from processors.slo.documents import load_objectives
 
 SEPTEMBER = date(2026, 9, 1)
 
@@ -156,3 +160,16 @@ def test_what_cannot_be_reported_is_refused_in_words(shop: Shop) -> None:
     assert "a month such as 2026-10" in run(shop, "report", "--month", "soon").stderr
     missing = run(shop, "report", "--month", "2026-10", "--out", str(shop.folder / "no" / "where.html"))
     assert (missing.exit_code, "a file that can be written" in missing.stderr) == (1, True)
+
+
+def test_a_month_that_nobody_measured_is_not_shown_as_good(shop: Shop, tmp_path: Path) -> None:
+    """No verdict, no budget, no green line; nothing is owed."""
+    documents = DOCUMENTS.replace("name: search-availability", "name: unheard").replace(
+        "search-availability", "unheard"
+    )
+    (tmp_path / "all.yaml").write_text(documents.replace("search *", "nobody *").replace("search-terms", "unheard"))
+    report = Reports(load_objectives(tmp_path), shop.store.reader.query).report(NOVEMBER, NOW, "unheard")
+    shown = view(report)
+    assert shown.headline == "Search agreement cannot be judged in November 2026 so far"
+    assert shown.agreements[0].objectives[0].burn is None
+    assert {day.level for day in report.agreements[0].objectives[0].days} == {"unknown", "ahead"}
