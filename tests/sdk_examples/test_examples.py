@@ -11,6 +11,7 @@ import yaml
 from fixtures.examples import HOME, SOURCE, Example, counts, mirror, names, need, need_go
 from fixtures.programs import House
 from fixtures.relay import relay
+from pipeline.assembly import Assembly
 from pipeline.bench import free_ports
 from pipeline.check import check_file
 
@@ -85,7 +86,7 @@ def test_go_with_its_sdk(andon: House) -> None:
 def test_java_under_its_agent(andon: House) -> None:
     """Without a line of OpenTelemetry."""
     need("javac", "mvn", "curl")
-    play("java", andon, {"java-orders": (8, 10)})
+    play("java", andon, {"java-orders": (8, 10)}, JAVA_TOOL_OPTIONS="-XX:TieredStopAtLevel=1")  # starts sooner
 
 
 @pytest.mark.timeout(TIMEOUT_S, func_only=True)
@@ -142,6 +143,9 @@ def test_andon_can_be_started_for_each_example(name: str, monkeypatch: pytest.Mo
     for variable, value in {"EXAMPLE": name, "ANDON_WRITER_PASSWORD": "w", "ANDON_READER_PASSWORD": "r"}.items():
         monkeypatch.setenv(variable, value)
     assert "all of it can work" in check_file(SOURCE / "andon.yaml")
+    doors = Assembly(SOURCE / "andon.yaml").config.receivers.otlp.protocols
+    assert doors.grpc is not None
+    assert doors.http is not None
 
 
 def test_every_example_is_here() -> None:
