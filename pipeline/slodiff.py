@@ -14,17 +14,16 @@ from typing import Any
 
 from pipeline.component import Query
 from processors.slo.budget import Counts, remaining
+from processors.slo.burn import Measured
+from processors.slo.byminute import measured_by
 from processors.slo.documents import KINDS
 from processors.slo.grid import MINUTE_S
-from processors.slo.law import Delivered, deliver
+from processors.slo.law import Delivered
 from processors.slo.minutes import read_grids
 from processors.slo.objectives import Objectives, Written, build
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.rows import DEFINITIONS_SQL
 from processors.slo.windows import Bounds
-
-# An indicator inside of an SLO is remembered by itself as well, and must not be read twice.
-INLINE = ("spec", "indicator", "metadata", "name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,11 @@ def differences(query: Query, changed: Objectives, now: datetime) -> Iterator[Di
 def in_force(query: Query) -> Objectives:
     """The documents that the evaluator saw last, as they were written."""
     rows = [row for row in query(DEFINITIONS_SQL).to_pylist() if row["Active"]]
-    contents: list[Mapping[str, Any]] = [json.loads(row["Document"]) for row in rows]
-    inline = {_at(content, INLINE) for content in contents}
+    # A threshold with each of its values, and an indicator inside of an SLO, are remembered by themselves as well: they
+    # must not be read twice.
+    found: list[tuple[str, Mapping[str, Any]]] = [(row["Name"], json.loads(row["Document"])) for row in rows]
+    contents = [content for name, content in found if content["metadata"]["name"] == name]
+    inline = {name for content in contents for name in _inline(content)}
     documents = [one for one in contents if not (one["kind"] == "SLI" and one["metadata"]["name"] in inline)]
     known = [one for one in documents if (one["apiVersion"], one["kind"]) in KINDS]
     return build(
@@ -80,19 +82,30 @@ def in_force(query: Query) -> Objectives:
 
 
 def line(query: Query, promise: Promise, now: datetime, counted: frozenset[IndicatorKey]) -> Line:
-    """A promise over its own window up to now, by the slices of its indicator."""
+    """A promise over its own window up to now, by the slices of its indicators."""
     step = max(MINUTE_S, promise.counting.slice_s if promise.counting.by_slices else MINUTE_S)
     end_s = int(now.timestamp()) // step * step
     at = datetime.fromtimestamp(end_s, now.tzinfo)
     window = promise.window.bounds(at)
     start_s = int(window.start.timestamp()) // MINUTE_S * MINUTE_S
     bounds = Bounds(datetime.fromtimestamp(start_s, now.tzinfo), min(at, window.end))
-    if promise.indicator not in counted:
+    if not counted.issuperset(promise.indicators):
         return Line(promise=promise, bounds=bounds, delivered=None)
-    grid = read_grids(query, [promise.indicator], bounds, now, promise.signal)[promise.indicator]
+    pairs = zip(promise.indicators, promise.signals, strict=True)
+    grids = [read_grids(query, [key], bounds, now, signal)[key] for key, signal in pairs]
     if promise.excluded:
-        grid = replace(grid, excluded=promise.excluded(bounds))
-    return Line(promise=promise, bounds=bounds, delivered=deliver(promise.counting, grid))
+        grids = [replace(grid, excluded=promise.excluded(bounds)) for grid in grids]
+    return Line(promise=promise, bounds=bounds, delivered=_delivered(measured_by(promise, "", bounds, grids)))
+
+
+def _delivered(window: Measured) -> Delivered:
+    counts = window.counts
+    return Delivered(
+        good=Fraction(counts.good),
+        eligible=Fraction(counts.valid),
+        unseen=Fraction(window.unseen),
+        coverage=window.heard,
+    )
 
 
 def _counted(query: Query) -> frozenset[IndicatorKey]:
@@ -101,8 +114,9 @@ def _counted(query: Query) -> frozenset[IndicatorKey]:
     return frozenset(IndicatorKey(row["Indicator"], row["Generation"]) for row in rows)
 
 
-def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = content
-    for step in path:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
+def _inline(content: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the indicators that are written inside of an SLO."""
+    spec = content["spec"] if content["kind"] == "SLO" else {}
+    for holder in (spec, *spec.get("objectives", ())):
+        if "indicator" in holder:
+            yield holder["indicator"]["metadata"]["name"]

@@ -26,6 +26,7 @@ class Promise:
     `good` of `valid` requests in [`window_start`, `window_end`); `live_good` of `live_valid` in the newest minute.
     `budget_left` is the signed share of what may fail that is left; `coverage` the share of the time that was measured.
     `method` says in words what counts; `raw_query` counts it again over the raw requests, where that is known.
+    `members` are the indicators, with their generations, that a promise is composed of; `indicator` is the first.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Promise:
     definition: str
     indicator_definition: str
     raw_query: str = ""
+    members: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ thread.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,8 +36,8 @@ CURVE_MARGIN = timedelta(minutes=10)  # shown before and after an incident, at l
 SETTLED_AFTER = timedelta(hours=1)  # once an incident is over so long, its curve is not read again
 
 DEFINITIONS = """
-SELECT Kind, Name, Service, Document FROM (
-    SELECT Kind, Name, Service, Document, Active FROM definitions
+SELECT Kind, Name, Generation, Service, Document FROM (
+    SELECT Kind, Name, Generation, Service, Document, Active FROM definitions
     WHERE Kind IN ('Service', 'SLI', 'SLO', 'Agreement')
     ORDER BY At DESC LIMIT 1 BY Kind, Name
 ) WHERE Active ORDER BY Kind, Name
@@ -147,6 +147,7 @@ class Store:
     def _promise(self, row: Row, definitions: "Definitions") -> Promise:
         document = definitions.promise(row) or {}
         indicator = definitions.indicators.get(row["Indicator"], {})
+        members = tuple(definitions.members(document))
         start, end = _time(row["StartMs"]), _time(row["EndMs"])
         return Promise(
             kind=row["Kind"],
@@ -172,8 +173,11 @@ class Store:
             evaluated_at=_time(row["AtMs"]),
             last_event_at=_time(row["EventMs"]) if row["EventMs"] > 0 else None,
             definition=_as_yaml(document),
-            indicator_definition=_as_yaml(indicator),
-            raw_query=self._recount(indicator, start, end) if self._recount and indicator else "",
+            indicator_definition="---\n".join(_as_yaml(definitions.indicators[name]) for name, _ in members)
+            if members
+            else _as_yaml(indicator),
+            raw_query=self._recount(indicator, start, end) if self._recount and indicator and not members else "",
+            members=members,
         )
 
     def _component(
@@ -292,8 +296,10 @@ class Definitions:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._by_kind: defaultdict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+        self._generations: dict[str, str] = {}
         promised = set()
         for row in rows:
+            self._generations |= {row["Name"]: row["Generation"]} if row["Kind"] == "SLI" else {}
             self._by_kind[row["Kind"]][row["Name"]] = json.loads(row["Document"])
             promised |= {row["Service"]} if row["Kind"] in {"SLO", "Agreement"} else set()
         self._promised = promised
@@ -307,13 +313,24 @@ class Definitions:
     def indicators(self) -> Mapping[str, Mapping[str, Any]]:
         return self._by_kind["SLI"]
 
+    def members(self, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """The indicators, with their generations, of an SLO's objectives that have their own."""
+        for one in _spec(document).get("objectives") or () if document.get("kind") == "SLO" else ():
+            inline = (one.get("indicator") or {}).get("metadata") or {}
+            name = inline.get("name") or one.get("indicatorRef")
+            names = (f"{name}/{one.get('op')}-{one.get('value')}", name)  # one with a threshold is more than its SLI
+            found = next((each for each in names if each in self._generations), None)
+            if found is not None:
+                yield found, self._generations[found]
+
     def promise(self, row: Row) -> Mapping[str, Any] | None:
         """The document of a status row's promise, `document` or `document/part`, if it is still in force."""
         return self._by_kind[row["Kind"]].get(row["Promise"].partition("/")[0])
 
 
-def _main_first(promise: Promise) -> tuple[bool, bool, str]:
-    return promise.kind != "Agreement", promise.about_time, promise.name
+def _main_first(promise: Promise) -> tuple[bool, bool, bool, str]:
+    """A composite comes after what it may be composed of: days and curves are of one indicator."""
+    return promise.kind != "Agreement", bool(promise.members), promise.about_time, promise.name
 
 
 def is_about_time(indicator: Mapping[str, Any]) -> bool:

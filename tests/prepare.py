@@ -1,8 +1,9 @@
 """Install the programs that tests need, where that can be done; say so where it cannot.
 
-Debian's Chromium, and its Node with npm, which takes root: where one is missing the tests that need it skip with the
-reason, and under CI they fail. With `chart` also Helm and the reference loader of Compose files, built from their Go
-modules beside our virtual environment, which takes Go and some minutes, once: else the tests that need them skip.
+Debian's Chromium, Node with npm, Java with Maven, and curl, which takes root; an OpenTelemetry Collector, built from
+its Go modules beside our virtual environment, which takes Go and a minute or two, once: where one is missing the tests
+that need it skip with the reason, and under CI they fail. With `chart` also Helm and the reference loader of Compose
+files, built alike, which takes some minutes, once: else the tests that need them skip.
 """
 
 import os
@@ -25,13 +26,15 @@ GO_PROGRAMS = {  # program: the package it is built from
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
     "compose-load": "github.com/compose-spec/compose-go/v2/cmd@v2.16.2",
 }
+COLLECTOR_BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.155.0"
+COLLECTOR = Path(__file__).parents[1] / "sdk-examples" / "collector" / "builder.yaml"
 BIN = Path(sys.prefix) / "bin"
 TIMEOUT_S, BUILD_TIMEOUT_S = 600, 2400
 
 
 def main() -> int:
     """Install what is missing."""
-    return packages() or ("chart" in sys.argv[1:] and go_programs())
+    return packages() or collector() or ("chart" in sys.argv[1:] and go_programs())
 
 
 def packages() -> int:
@@ -62,6 +65,20 @@ def go_programs() -> int:
     return 0
 
 
+def collector() -> int:
+    """The collector of the example, of the parts that it names; where that fails the example says so itself."""
+    parts = COLLECTOR.read_text()
+    if is_built("otelcol", parts) or shutil.which("go") is None:
+        return 0
+    print("building otelcol, once; this takes a minute or two", flush=True)
+    with tempfile.TemporaryDirectory(dir=BIN) as folder:
+        command = ["go", "run", COLLECTOR_BUILDER, "--config", str(COLLECTOR)]
+        if done(command, {}, BUILD_TIMEOUT_S, folder) == 0:
+            Path(folder, "build", "otelcol").rename(BIN / "otelcol")
+            note_of("otelcol").write_text(parts)
+    return 0
+
+
 def build(name: str, package: str) -> int:
     """Build one; Go names it after its last folder."""
     with tempfile.TemporaryDirectory(dir=BIN) as folder:
@@ -82,10 +99,10 @@ def note_of(name: str) -> Path:
     return BIN / f".{name}.built"
 
 
-def done(command: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> int:
+def done(command: Sequence[str], environment: Mapping[str, str], timeout_s: float, cwd: str | None = None) -> int:
     """The exit status; what it printed, if it failed."""
     said = os.environ | dict(environment)
-    run = subprocess.run(command, env=said, timeout=timeout_s, check=False, capture_output=True, text=True)
+    run = subprocess.run(command, cwd=cwd, env=said, timeout=timeout_s, check=False, capture_output=True, text=True)
     if run.returncode:
         print(run.stdout[-2000:], run.stderr[-2000:], sep="\n")
     return run.returncode

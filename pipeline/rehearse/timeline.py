@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import chain
+from math import ceil
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from pipeline.clock import NS_PER_S, to_ns
 from pipeline.config import Config, DurationNs, section, written
@@ -64,34 +65,45 @@ def parse_moment(value: object) -> datetime:
     return moment.astimezone(UTC)
 
 
-def in_slices(duration_ns: int) -> int:
+def of_slices(duration_ns: int) -> int:
     """A duration of whole slices: the ledger of who listened knows nothing shorter.
 
     Raises:
         ValueError: saying that.
     """
-    if duration_ns <= 0 or duration_ns % SLICE_NS:
+    if duration_ns % SLICE_NS:
         raise ValueError("a multiple of 10s")
+    return duration_ns
+
+
+def some(duration_ns: int) -> int:
+    """A duration that is not nothing.
+
+    Raises:
+        ValueError: saying that.
+    """
+    if not duration_ns:
+        raise ValueError("more than 0s")
     return duration_ns
 
 
 Share = Annotated[Fraction, BeforeValidator(parse_share)]
 Rate = Annotated[Fraction, BeforeValidator(parse_rate)]
+Moment = Annotated[DurationNs, AfterValidator(of_slices)]
+Length = Annotated[Moment, AfterValidator(some)]
 
 
 class Part(Config):
     """A time within the rehearsal."""
 
-    from_: DurationNs = Field(alias="from")
-    to: DurationNs
+    from_: Moment = Field(alias="from")
+    to: Moment
 
 
 class Step(Part):
     """A time in which promises are looked at more often, or less."""
 
-    step: DurationNs
-
-    _in_slices = field_validator("step")(in_slices)
+    step: Length
 
 
 class Stream(Config):
@@ -106,8 +118,8 @@ class Stream(Config):
     attributes: dict[str, str] = section()
 
     def until(self, elapsed_ns: int) -> int:
-        """How many events are over so long after the stream began."""
-        return int(self.per_second * max(0, elapsed_ns) / NS_PER_S)
+        """How many events there were so long after the stream began; the first one comes at once."""
+        return ceil(self.per_second * max(0, elapsed_ns) / NS_PER_S)
 
     def failed_of(self, count: int) -> int:
         """How many of the first `count` failed."""
@@ -136,6 +148,8 @@ class Traffic(Stream):
 
     def kept(self, number: int) -> bool:
         """Whether a sampler keeps the event of that number."""
+        if self.sampled == 1:
+            return True
         before = self.failed_of(number)
         place = before if self.failed(number) else number - before
         return int((place + 1) * self.sampled) > int(place * self.sampled)
@@ -155,7 +169,7 @@ class Counter(Stream):
     """
 
     name: str
-    every: DurationNs = written("60s")
+    every: Length = written("60s")
     temporality: Literal["cumulative", "delta"] = "cumulative"
     restarts: tuple[DurationNs, ...] = Field((), strict=False)
 
@@ -183,17 +197,15 @@ class Timeline(Config):
     """All of it. Before `start` receivers listened for `heard_for`, and nothing came."""
 
     start: Annotated[datetime, BeforeValidator(parse_moment)]
-    duration: DurationNs
-    step: DurationNs = written("10s")
+    duration: Length
+    step: Length = written("10s")
     steps: tuple[Step, ...] = Field((), strict=False)
-    heard_for: DurationNs = written("35d")
+    heard_for: Moment = written("35d")
     traffic: tuple[Traffic, ...] = Field((), strict=False)
     logs: tuple[Logs, ...] = Field((), strict=False)
     counters: tuple[Counter, ...] = Field((), strict=False)
     deaf: tuple[Part, ...] = Field((), strict=False)
-    restarts: tuple[DurationNs, ...] = Field((), strict=False)
-
-    _in_slices = field_validator("step")(in_slices)
+    restarts: tuple[Moment, ...] = Field((), strict=False)
 
     @field_validator("start")
     @classmethod

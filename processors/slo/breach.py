@@ -21,7 +21,8 @@ from pipeline.sql import quoted
 from processors.slo.budget import Count
 from processors.slo.burn import Measured
 from processors.slo.heard import lateness
-from processors.slo.promise import Promise, PromiseKey, canonical
+from processors.slo.promise import Member, Promise, PromiseKey, canonical
+from processors.slo.rollup import is_one_of
 from processors.slo.status import PromiseStatus, burns, rate
 from processors.slo.windows import Calendar, slice_floor
 
@@ -243,7 +244,12 @@ def evidence(status: PromiseStatus, governing: Measured) -> dict[str, Any]:
             for window in windows
         ],
         "sql": recount_sql(status.promise, governing),
+        **({"members": [_member(one) for one in status.promise.members]} if status.promise.members else {}),
     }
+
+
+def _member(member: Member) -> dict[str, Any]:
+    return {"indicator": member.indicator.name, "target": float(member.target), "weight": float(member.weight)}
 
 
 def number(count: Count) -> int | float:
@@ -252,13 +258,21 @@ def number(count: Count) -> int | float:
 
 
 def recount_sql(promise: Promise, window: Measured) -> str:
-    """The query that gives the counts of a window, to be run as it is."""
+    """The query that gives the counts of a window, to be run as it is; of a composite those of each member."""
+    within = (
+        f"Slice >= toDateTime({int(window.start.timestamp())}, 'UTC') "
+        f"AND Slice < toDateTime({int(window.end.timestamp())}, 'UTC')"
+    )
+    # Names are RFC 1123 labels.
+    if promise.members:
+        return (
+            "SELECT Indicator, sum(Good) AS Good, sum(Valid) AS Valid FROM sli_slices "  # noqa: S608
+            f"WHERE {within} AND {is_one_of(promise.indicators)} GROUP BY Indicator, Generation ORDER BY Indicator"
+        )
     name, generation = promise.indicator
     return (
-        "SELECT sum(Good) AS Good, sum(Valid) AS Valid FROM sli_slices "  # noqa: S608 (names are RFC 1123 labels)
-        f"WHERE Indicator = {quoted(name)} AND Generation = {quoted(generation)} "
-        f"AND Slice >= toDateTime({int(window.start.timestamp())}, 'UTC') "
-        f"AND Slice < toDateTime({int(window.end.timestamp())}, 'UTC')"
+        "SELECT sum(Good) AS Good, sum(Valid) AS Valid FROM sli_slices "  # noqa: S608
+        f"WHERE Indicator = {quoted(name)} AND Generation = {quoted(generation)} AND {within}"
     )
 
 

@@ -148,14 +148,16 @@ def surely_reaches(bad: Count, whole: Count, share: Fraction) -> bool:
 class Measured:
     """A named window and what was counted in it.
 
-    `unseen` is how many more events, or slices, there may have been while nobody listened. `squares` is the sum of the
-    squared weights of the valid events where some stand for more than one; None where none does.
+    `unseen` is how many more events, or slices, there may have been while nobody listened; `doubt` how many of them may
+    have been bad, where that is another number. `squares` is the sum of the squared weights of the valid events where
+    some stand for more than one; None where none does.
     """
 
     name: str
     bounds: Bounds
     counts: Counts
     unseen: Count = 0
+    doubt: Count | None = None
     heard: Fraction = Fraction(1)
     squares: Count | None = None
     unweighted_share: Fraction | None = None
@@ -173,13 +175,18 @@ class Measured:
         """Seen and unseen events."""
         return self.counts.valid + self.unseen
 
+    @property
+    def worst(self) -> Count:
+        """How many were bad if all that was not seen was."""
+        return self.counts.bad + (self.unseen if self.doubt is None else self.doubt)
+
     def lower_rate(self, target: Fraction) -> Fraction:
         """The burn rate if all that was not seen was good."""
         return rate_of(self.counts.bad, self.whole, target)
 
     def upper_rate(self, target: Fraction) -> Fraction:
         """The burn rate if all that was not seen was bad."""
-        return rate_of(self.counts.bad + self.unseen, self.whole, target)
+        return rate_of(self.worst, self.whole, target)
 
     def tells(self, share: Fraction, minimum_bad: int) -> bool:
         """Whether there are bad events enough to say that their share is at least `share`.
@@ -243,5 +250,5 @@ class PairStatus:
     @property
     def might_fire(self) -> bool:
         """Whether it would fire if all that nobody saw was bad, or if a little more was bad of what is too few."""
-        enough = all(window.counts.bad + window.unseen >= self.minimum_bad for window in self.windows)
+        enough = all(window.worst >= self.minimum_bad for window in self.windows)
         return enough and all(window.upper_rate(self.target) >= self.pair.threshold for window in self.windows)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pipeline.component import Query
 from processors.slo.budget import Counts
 from processors.slo.burn import Measured
+from processors.slo.composite import delivered_slices, ledger_of, together
 from processors.slo.grid import MINUTE_S, Grid
 from processors.slo.heard import Heard, settled_until
 from processors.slo.law import Delivered, deliver, states
@@ -35,7 +36,7 @@ class _Known:
     """What was computed, and from what."""
 
     at: datetime
-    version: int
+    versions: tuple[int, ...]
     windows: dict[str, Measured]
 
 
@@ -57,29 +58,29 @@ class ByMinute:
     def refresh(self, heard: Mapping[str, Heard], now: datetime) -> None:
         """Read what is new."""
         self._heard, self._now = heard, now
-        signals = {promise.signal for promise in self._promises}
+        signals = {signal for promise in self._promises for signal in promise.signals}
         self._at = {signal: settled_until(self._query, signal, now) for signal in signals}
         starts: dict[IndicatorKey, int] = {}
         for promise in self._promises:
-            at = self._at[promise.signal]
+            at = self.settled(promise)
             first = min(
                 judged_since(promise.window, at), *(bounds.start for bounds in windows_of(promise, at).values())
             )
             start_s = int(first.timestamp()) // MINUTE_S * MINUTE_S
-            starts[promise.indicator] = min(start_s, starts.get(promise.indicator, start_s))
+            starts |= {key: min(start_s, starts.get(key, start_s)) for key in promise.indicators}
         if starts:
             self._minutes.refresh(self._query, starts)
 
     def windows(self, promise: Promise) -> dict[str, Measured]:
         """Each window of a promise, by name; `""` is its own."""
-        at, version = self.settled(promise), self._minutes.version(promise.indicator)
+        at, versions = self.settled(promise), tuple(map(self._minutes.version, promise.indicators))
         known = self._known.get(promise.key)
-        if known is None or (known.at, known.version) != (at, version):
+        if known is None or (known.at, known.versions) != (at, versions):
             measured = {
-                name: measured_in(name, bounds, deliver(promise.counting, self.grid(promise, bounds)))
+                name: measured_by(promise, name, bounds, self.grids(promise, bounds))
                 for name, bounds in windows_of(promise, at).items()
             }
-            known = self._known[promise.key] = _Known(at, version, measured)
+            known = self._known[promise.key] = _Known(at, versions, measured)
             if promise.counting.by_slices:
                 self._write_down(promise, judged(promise, at))
         return known.windows
@@ -99,21 +100,26 @@ class ByMinute:
         if promise.key not in self._books:
             self._books[promise.key] = SliceBook(promise, int(bounds.start.timestamp()))
             self._books[promise.key].read(self._query)
-        rows = self._books[promise.key].news(states(promise.counting, self.grid(promise, bounds)), self._now)
+        grids = self.grids(promise, bounds)
+        ledger = ledger_of(promise, grids) if promise.members else states(promise.counting, grids[0])
+        rows = self._books[promise.key].news(ledger, self._now)
         if rows:
             self._news.append((promise, rows))
 
     def settled(self, promise: Promise) -> datetime:
         """Up to where nothing more is expected of a promise, on the edge of a slice."""
-        return slice_before(self._at[promise.signal], promise.counting.slice_s)
+        return slice_before(min(self._at[signal] for signal in promise.signals), promise.counting.slice_s)
 
-    def grid(self, promise: Promise, bounds: Bounds) -> Grid:
-        """The minutes of a promise, with what its exclusions take out."""
+    def grids(self, promise: Promise, bounds: Bounds) -> list[Grid]:
+        """The minutes of each of a promise's indicators, with what its exclusions take out."""
         start_s, end_s = (int(moment.timestamp()) for moment in bounds)
-        grid = self._minutes.grid(
-            promise.indicator, start_s, end_s, self._heard[promise.signal], self._at[promise.signal]
-        )
-        return replace(grid, excluded=self._codes(promise, bounds)) if promise.excluded else grid
+        grids = [
+            self._minutes.grid(key, start_s, end_s, self._heard[signal], self._at[signal])
+            for key, signal in zip(promise.indicators, promise.signals, strict=True)
+        ]
+        if not promise.excluded:
+            return grids
+        return [replace(grid, excluded=self._codes(promise, bounds)) for grid in grids]
 
     def _codes(self, promise: Promise, bounds: Bounds) -> npt.NDArray[np.int8]:
         """What exclusions make of each minute; they are unrolled for some days at a time."""
@@ -152,6 +158,16 @@ def slice_before(moment: datetime, slice_s: int) -> datetime:
     """The newest edge of a slice that is not after `moment`."""
     seconds = int(moment.timestamp())
     return datetime.fromtimestamp(seconds - seconds % slice_s, UTC)
+
+
+def measured_by(promise: Promise, name: str, bounds: Bounds, grids: Sequence[Grid]) -> Measured:
+    """A window as the promise counts it, of a composite as its members make it."""
+    if not promise.members:
+        return measured_in(name, bounds, deliver(promise.counting, grids[0]))
+    if promise.counting.by_slices and not promise.counting.by_shares:
+        return measured_in(name, bounds, delivered_slices(promise, grids))
+    pairs = zip(promise.members, grids, strict=True)
+    return together(promise, [measured_in(name, bounds, deliver(one.counting, grid)) for one, grid in pairs])
 
 
 def measured_in(name: str, bounds: Bounds, delivered: Delivered) -> Measured:

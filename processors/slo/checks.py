@@ -19,14 +19,16 @@ from processors.sli.checks import problems as problems_of_sides
 from processors.sli.selector import Selector
 from processors.slo.alerts import AlertCondition, AlertPolicy, AlertPolicySpec, BurnCondition, BurnPolicyDocument
 from processors.slo.budget import max_burn_rate
+from processors.slo.composite import target_of
 from processors.slo.fields import length_of
 from processors.slo.grid import MINUTE_S
 from processors.slo.indicators import ANDON, DataSource, InlineSli, MetricSource, RatioMetric, Sli, SliSpec
+from processors.slo.law import Law
 from processors.slo.metadata import Document
 from processors.slo.openslo import Objective, Slo
 from processors.slo.policies import Alerts, Place, short_window
 from processors.slo.thresholds import good_events
-from processors.slo.windows import UNIT_S, Length
+from processors.slo.windows import UNIT_S, Calendar, Length
 
 MAX_DECIMALS = 12
 PERCENT = 100
@@ -94,9 +96,10 @@ class Folder:
             among = f" ({', '.join(known)})" if known else f", and there is no {kind}"
             yield source.problem(path, expected=expected + among, hint=nearest(str(name), known))
 
-    def sli_of(self, slo: Slo) -> SliSpec | None:
-        """What an SLO is about, if that is sound."""
-        return slo.spec.indicator.spec if slo.spec.indicator else self.slis.get(str(slo.spec.indicator_ref))
+    def sli_of(self, slo: Slo, objective: Objective) -> SliSpec | None:
+        """What an objective is about, if that is sound."""
+        inline, name = slo.spec.about(objective)
+        return inline.spec if inline else self.slis.get(name)
 
     def source_of(self, model: Document) -> Source:
         return self._sources[id(model)]
@@ -107,16 +110,20 @@ def slis(models: Sequence[Document]) -> Iterator[Sli | InlineSli]:
     for model in models:
         if isinstance(model, Sli):
             yield model
-        if isinstance(model, Slo) and model.spec.indicator:
-            yield model.spec.indicator
+        if isinstance(model, Slo):
+            inline = [model.spec.indicator, *(objective.indicator for objective in model.spec.objectives)]
+            yield from filter(None, inline)
 
 
 def _named(source: Source) -> Iterator[tuple[str, Place]]:
     """The kinds and the places of the names in a document."""
-    inline: Place = (*INLINE_SLI, "metadata", "name")
     yield str(source.at(("kind",))), ("metadata", "name")
-    if source.at(("kind",)) == "SLO" and source.at(inline) is not MISSING:
-        yield "SLI", inline
+    if source.at(("kind",)) == "SLO":
+        objectives = source.at(("spec", "objectives"))
+        count = len(objectives) if isinstance(objectives, list) else 0
+        holders: list[Place] = [("spec",), *(("spec", "objectives", number) for number in range(count))]
+        places = [(*holder, "indicator", "metadata", "name") for holder in holders]
+        yield from (("SLI", place) for place in places if source.at(place) is not MISSING)
 
 
 def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
@@ -219,24 +226,71 @@ def _check_slo(source: Source, slo: Slo, folder: Folder) -> Iterator[Problem]:
         yield from folder.check(source, ("spec", "indicatorRef"), "SLI")
     for index, objective in enumerate(slo.spec.objectives):
         path: Place = ("spec", "objectives", index)
-        yield from _check_member(source, objective, path)
+        yield from _check_member(source, slo, objective, path, folder)
         yield from _check_target(source, (*path, objective.written_as), objective.ratio)
         yield from _check_slices(source, slo, objective, path)
-        yield from _check_threshold(source, folder.sli_of(slo), objective, path, folder)
+        yield from _check_threshold(source, folder.sli_of(slo, objective), objective, path, folder)
+    if slo.spec.is_composite:
+        yield from _check_composite(source, slo)
     yield from _check_alerts(source, slo, folder)
 
 
-def _check_member(source: Source, objective: Objective, path: Place) -> Iterator[Problem]:
-    """Composites: several indicators in one SLO."""
-    given = {
-        "indicator": objective.indicator,
-        "indicatorRef": objective.indicator_ref,
-        "compositeWeight": objective.composite_weight,
-    }
-    for key, value in given.items():
-        if value is not None:
-            expected = f"no {key} in an objective: an SLO over several indicators is not supported"
-            yield source.problem((*path, key), expected=expected, hint="write one SLO for each indicator")
+def _check_member(source: Source, slo: Slo, objective: Objective, path: Place, folder: Folder) -> Iterator[Problem]:
+    """What one objective of a composite is about; an objective of an SLO with an indicator is about that."""
+    if not slo.spec.is_composite:
+        given = {
+            "indicator": objective.indicator,
+            "indicatorRef": objective.indicator_ref,
+            "compositeWeight": objective.composite_weight,
+        }
+        for key in (key for key, value in given.items() if value is not None):
+            expected = f"no {key} in an objective of an SLO that has an indicator itself"
+            hint = "in a composite every objective has an indicator of its own, and the SLO none"
+            yield source.problem((*path, key), expected=expected, hint=hint)
+        return
+    if objective.indicator and objective.indicator_ref is not None:
+        yield source.problem((*path, "indicatorRef"), expected="no indicatorRef where there is an indicator")
+    if objective.indicator:
+        yield from _check_sli(source, objective.indicator.spec, (*path, "indicator", "spec"), folder)
+    elif objective.indicator_ref is not None:
+        yield from folder.check(source, (*path, "indicatorRef"), "SLI")
+    else:
+        hint = "in a composite every objective has an indicator of its own"
+        yield source.problem((*path, "indicatorRef"), expected="an indicatorRef, or an indicator", hint=hint)
+    if objective.composite_weight is not None and objective.composite_weight <= 0:
+        yield source.problem((*path, "compositeWeight"), expected="a compositeWeight above 0; 1 unless you say so")
+
+
+def _check_composite(source: Source, slo: Slo) -> Iterator[Problem]:
+    """What the objectives of a composite have to agree on."""
+    spec = slo.spec
+    first = length_of(spec.objectives[0].time_slice_window or 1)
+    for index, objective in enumerate(spec.objectives):
+        if spec.budgeting_method != "Occurrences" and length_of(objective.time_slice_window or 1) != first:
+            expected = f"{first}, as in the first objective: a composite has one kind of slice"
+            yield source.problem(("spec", "objectives", index, "timeSliceWindow"), expected=expected)
+    if isinstance(spec.window, Calendar):
+        hint = "the books of a period are closed over one indicator; a rolling window has no books"
+        place: Place = ("spec", "timeWindow", 0, "calendar")
+        yield source.problem(place, expected="isRolling: true in a composite", hint=hint)
+    only = spec.objectives[0]
+    if len(spec.objectives) == 1 and only.composite_weight is not None:
+        expected = "no compositeWeight beside a single objective"
+        yield source.problem(("spec", "objectives", 0, "compositeWeight"), expected=expected)
+    if any(not 0 < target < 1 for target in targets_of(slo)):
+        expected = "a sum of compositeWeight/(1-target) above 1 and up to 10^12"
+        hint = "that is the burn rate of an outage of all members"
+        yield source.problem(("spec", "objectives"), expected=expected, hint=hint)
+
+
+def targets_of(slo: Slo) -> list[Fraction]:
+    """The target of each promise of an SLO, of those that are sound; a composite is one promise."""
+    sound = [one for one in slo.spec.objectives if 0 < one.ratio < 1]
+    if not slo.spec.is_composite:
+        return [one.ratio for one in sound]
+    pairs = [(one.ratio, one.weight) for one in sound if one.weight > 0]
+    law = Law.OCCURRENCES if slo.spec.budgeting_method == "Occurrences" else Law.TIMESLICES
+    return [target_of(law, pairs)] if len(pairs) == len(slo.spec.objectives) else []
 
 
 def _check_target(source: Source, path: Place, ratio: Fraction) -> Iterator[Problem]:
@@ -435,8 +489,7 @@ def _check_burn_policy(source: Source, policy: BurnPolicyDocument, folder: Folde
 
 
 def _check_burn_rate(source: Source, path: Place, threshold: Fraction, slo: Slo) -> Iterator[Problem]:
-    sound = [objective.ratio for objective in slo.spec.objectives if 0 < objective.ratio < 1]
-    for target in sound:
+    for target in (target for target in targets_of(slo) if 0 < target < 1):
         highest = max_burn_rate(target)
         if threshold > highest:
             reason = f"with the target {decimal(target)} of {slo.name} a total outage burns at 1/(1-{decimal(target)})"

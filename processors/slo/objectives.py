@@ -17,13 +17,14 @@ from processors.sli.slices import SLICE_S
 from processors.slo.alerts import BurnPolicyDocument
 from processors.slo.burn import BurnPolicy, default_policy
 from processors.slo.checks import slis
+from processors.slo.composite import target_of
 from processors.slo.fields import length_of
 from processors.slo.indicators import InlineSli, Sli
 from processors.slo.law import Counting, Law
 from processors.slo.metadata import Described, Document
 from processors.slo.openslo import Objective, Service, Slo
 from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
-from processors.slo.promise import Excluder, IndicatorKey, Kind, Promise, canonical, generation
+from processors.slo.promise import Excluder, IndicatorKey, Kind, Member, Promise, canonical, generation
 from processors.slo.thresholds import good_events, threshold_name
 from processors.slo.windows import Calendar, Window
 
@@ -141,9 +142,12 @@ def _counted(models: Sequence[Document]) -> Iterator[Counted]:
         if sli.spec.ratio_metric:
             yield Counted(indicator=to_indicator(sli), written_as=_by_itself(sli))
     for slo in models:
-        if isinstance(slo, Slo) and by_name[indicator_name(slo)].spec.threshold_metric:
-            for objective in slo.spec.objectives:
-                yield threshold_indicator(by_name[indicator_name(slo)], objective)
+        if not isinstance(slo, Slo):
+            continue
+        for objective in slo.spec.objectives:
+            sli = by_name[slo.spec.about(objective)[1]]
+            if sli.spec.threshold_metric:
+                yield threshold_indicator(sli, objective)
 
 
 def to_indicator(sli: Sli | InlineSli) -> Indicator:
@@ -186,11 +190,6 @@ def _by_itself(sli: Sli | InlineSli) -> dict[str, Any]:
     """An SLI as a document, wherever it was written."""
     content = sli.model_dump(by_alias=True, exclude_unset=True)
     return {**content, "apiVersion": "openslo/v1", "kind": "SLI"}
-
-
-def indicator_name(slo: Slo) -> str:
-    """The name of the SLI that an SLO is about."""
-    return slo.spec.indicator.name if slo.spec.indicator else str(slo.spec.indicator_ref)
 
 
 def _promises(
@@ -238,30 +237,40 @@ class _Draft:
     counting: Counting
     outside: Mapping[str, Any]
     excluded: Excluder | None = None
+    members: tuple[Member, ...] = ()
+    slow: bool | None = None
 
     def promise(self, policy: BurnPolicy) -> Promise:
-        key = IndicatorKey(self.indicator.name, self.indicator.generation)
+        key = _key(self.indicator)
+        counted = members_content(self.members) if self.members else key
         return Promise(
             kind=self.kind,
             name=self.name,
             service=self.service,
             indicator=key,
             generation=generation(
-                [*key, window_content(self.window), *counting_content(self.counting), *filter(None, [self.outside])]
+                [*counted, window_content(self.window), *counting_content(self.counting), *filter(None, [self.outside])]
             ),
             target=self.target,
             window=self.window,
             counting=self.counting,
             burn=policy,
-            slow=self.indicator.times,
+            slow=self.indicator.times if self.slow is None else self.slow,
             signal=self.indicator.signal,
             excluded=self.excluded,
+            members=self.members,
         )
+
+
+def _key(indicator: Indicator) -> IndicatorKey:
+    return IndicatorKey(indicator.name, indicator.generation)
 
 
 def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> Iterator[_Draft]:
     for model in models:
-        if isinstance(model, Slo):
+        if isinstance(model, Slo) and model.spec.is_composite:
+            yield _composite(model, indicators)
+        elif isinstance(model, Slo):
             for number, objective in enumerate(model.spec.objectives, 1):
                 yield _Draft(
                     kind=Kind.SLO,
@@ -289,6 +298,35 @@ def _drafts(models: Sequence[Document], indicators: Mapping[str, Indicator]) -> 
                     outside=outside,
                     excluded=_excluded(model, models),
                 )
+
+
+def _composite(slo: Slo, indicators: Mapping[str, Indicator]) -> _Draft:
+    """One promise of all objectives, each with its own indicator."""
+    counted = [(one, indicators[_counted_as(slo, one, indicators)]) for one in slo.spec.objectives]
+    members = tuple(
+        Member(
+            indicator=_key(indicator),
+            target=one.ratio,
+            weight=one.weight,
+            counting=counting_of(slo, one),
+            signal=indicator.signal,
+        )
+        for one, indicator in counted
+    )
+    countings = [member.counting for member in members]
+    return _Draft(
+        kind=Kind.SLO,
+        document=slo,
+        name=slo.name,
+        service=slo.spec.service,
+        indicator=counted[0][1],
+        target=target_of(countings[0].law, [(member.target, member.weight) for member in members]),
+        window=slo.spec.window,
+        counting=min(countings, key=lambda counting: counting.slice_target),
+        slow=all(indicator.times for _, indicator in counted),
+        outside={},
+        members=members,
+    )
 
 
 def _excluded(agreement: Agreement, models: Sequence[Document]) -> Excluder | None:
@@ -319,7 +357,7 @@ def _spec_content(spec: Described) -> dict[str, Any]:
 
 def _counted_as(slo: Slo, objective: Objective, indicators: Mapping[str, Indicator]) -> str:
     """The name of the indicator that an objective is about."""
-    name = indicator_name(slo)
+    _, name = slo.spec.about(objective)
     if name in indicators or objective.op is None or objective.value is None:
         return name
     return threshold_name(name, objective.op, objective.value)
@@ -343,6 +381,15 @@ def counting_content(counting: Counting) -> list[Any]:
         if getattr(counting, field.name) != getattr(usual, field.name)
     }
     return [counting.law, parameters] if parameters else [counting.law]
+
+
+def members_content(members: Sequence[Member]) -> list[Any]:
+    """Members as JSON knows them, in whatever order they were written."""
+    each = [
+        [*one.indicator, str(one.target), str(one.weight), one.signal, *counting_content(one.counting)]
+        for one in members
+    ]
+    return sorted(each, key=canonical)
 
 
 def window_content(window: Window) -> dict[str, str]:

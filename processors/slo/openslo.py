@@ -127,6 +127,16 @@ class Objective(Config):
         return self
 
     @property
+    def is_member(self) -> bool:
+        """Whether it has an indicator of its own."""
+        return self.indicator is not None or self.indicator_ref is not None
+
+    @property
+    def weight(self) -> Fraction:
+        """How much it counts in a composite."""
+        return Fraction(1) if self.composite_weight is None else self.composite_weight
+
+    @property
     def written_as(self) -> str:
         return "target" if self.target_percent is None else "targetPercent"
 
@@ -152,7 +162,7 @@ class SloSpec(Described):
 
     @model_validator(mode="after")
     def _some_indicator(self) -> Self:
-        inside = any(objective.indicator or objective.indicator_ref for objective in self.objectives)
+        inside = any(objective.is_member for objective in self.objectives)
         given = (self.indicator is not None) + (self.indicator_ref is not None)
         if given > 1:
             raise At("indicatorRef", "no indicatorRef where there is an indicator")
@@ -163,6 +173,17 @@ class SloSpec(Described):
     @property
     def window(self) -> Window:
         return self.time_window[0].window
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether the objectives are about indicators of their own, and together one promise."""
+        return self.indicator is None and self.indicator_ref is None
+
+    def about(self, objective: Objective) -> tuple[InlineSli | None, str]:
+        """What an objective is about: an indicator written inside the SLO, if it is one, and its name."""
+        inline = objective.indicator if objective.is_member else self.indicator
+        name = objective.indicator_ref if objective.is_member else self.indicator_ref
+        return inline, inline.name if inline else str(name)
 
 
 class Slo(Document):

@@ -49,11 +49,28 @@ class PromiseKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One of several objectives that together are a promise: `weight` multiplies what it costs the whole."""
+
+    indicator: IndicatorKey
+    target: Fraction
+    weight: Fraction
+    counting: Counting
+    signal: str
+
+    @property
+    def bar(self) -> Fraction:
+        """The share of good events that a moment is held against by itself."""
+        return self.counting.slice_target if self.counting.by_slices else self.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
     """At least `target` of the valid events of `indicator` are good in `window`.
 
     `slow` tells that the bad events are slow ones rather than failed ones, `excluded` what exclusions make of each
-    minute of a stretch of time, as `grid.Exclusion`. No other SLO or agreement has the name.
+    minute of a stretch of time, as `grid.Exclusion`. No other SLO or agreement has the name. A composite has `members`;
+    `indicator` and `signal` are those of the first, `target` is `composite.target_of` them.
     """
 
     kind: Kind
@@ -68,10 +85,21 @@ class Promise:
     slow: bool = field(default=False)
     signal: str = field(default="traces")
     excluded: Excluder | None = field(default=None, compare=False)
+    members: tuple[Member, ...] = ()
 
     @property
     def law(self) -> Law:
         return self.counting.law
+
+    @property
+    def indicators(self) -> tuple[IndicatorKey, ...]:
+        """All that is counted for it."""
+        return tuple(member.indicator for member in self.members) if self.members else (self.indicator,)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signal of each of `indicators`."""
+        return tuple(member.signal for member in self.members) if self.members else (self.signal,)
 
     @property
     def document(self) -> str:

@@ -56,9 +56,10 @@ class PromiseStatus:
     @property
     def bounds(self) -> tuple[Fraction | None, Fraction | None]:
         """The delivered share if all that was not seen was bad, and if all of it was good."""
-        counts, unseen = self.window.counts, self.window.unseen
-        whole = Fraction(counts.valid + unseen)
-        return (counts.good / whole, (counts.good + unseen) / whole) if counts.valid else (None, None)
+        window, whole = self.window, Fraction(self.window.whole)
+        if not window.counts.valid:
+            return None, None
+        return max(Fraction(0), 1 - window.worst / whole), 1 - window.counts.bad / whole
 
     @property
     def exhausted_in_s(self) -> Fraction | None:

@@ -12,6 +12,7 @@ from fixtures.examples import HOME, SOURCE, Example, counts, mirror, names, need
 from fixtures.programs import House
 from fixtures.relay import relay
 from pipeline.bench import free_ports
+from pipeline.check import check_file
 
 CORS = {"allowed_origins": ["http://127.0.0.1:*"]}
 SLOW = "manual_python"
@@ -91,8 +92,7 @@ def test_java_under_its_agent(andon: House) -> None:
 def test_a_collector_brings_everything_once_andon_is_back(andon: House) -> None:
     """A real collector as the example configures it; its first exports fail: it queues and tries again."""
     need("curl")
-    if shutil.which("otelcol") is None and shutil.which("otelcol-contrib") is None:
-        need_go()
+    need_go()
     grpc, http = free_ports(2)
     doors = {"COLLECTOR_GRPC": f"127.0.0.1:{grpc}", "COLLECTOR_HTTP": f"127.0.0.1:{http}"}
     counted = dict.fromkeys(("collector-orders", "collector-queue", "collector-errors"), (1, 2))
@@ -134,6 +134,14 @@ def test_what_did_not_arrive_is_told(andon: House, asked: str, complaint: str) -
     done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=40, check=False)
     assert done.returncode == 1
     assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(names()))
+def test_andon_can_be_started_for_each_example(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`EXAMPLE=… andon serve --config andon.yaml` is what the README says."""
+    for variable, value in {"EXAMPLE": name, "ANDON_WRITER_PASSWORD": "w", "ANDON_READER_PASSWORD": "r"}.items():
+        monkeypatch.setenv(variable, value)
+    assert "all of it can work" in check_file(SOURCE / "andon.yaml")
 
 
 def test_every_example_is_here() -> None:

@@ -33,12 +33,15 @@ AS WITH
         SELECT * FROM period_results WHERE PeriodStart <= Middle AND PeriodEnd > Middle
         ORDER BY ClosedAt DESC, Revision DESC LIMIT 1 BY Kind, Promise
     ),
+    -- The last evaluation of the month, by the parts' own minimum and maximum; elsewhere months end up to 14 hours apart.
+    greatest((SELECT max(At) FROM slo_status WHERE _partition_id = toString(toYYYYMM(MonthStart))), MonthStart) AS LastLook,
     -- A calendar period ends later than it is looked at, and belongs to the month whose middle it holds.
     running AS (
-        SELECT * FROM slo_status WHERE (Kind, Promise, At) IN (
+        SELECT * FROM slo_status
+        PREWHERE At >= LastLook - INTERVAL 28 HOUR AND At < MonthEnd + INTERVAL 12 HOUR
+        WHERE (Kind, Promise, At) IN (
             SELECT Kind, Promise, max(At) FROM slo_status
-            WHERE At >= (SELECT max(At) FROM slo_status WHERE At < MonthEnd + INTERVAL 12 HOUR) - INTERVAL 28 HOUR
-                AND At < MonthEnd + INTERVAL 12 HOUR
+            WHERE At >= LastLook - INTERVAL 28 HOUR AND At < MonthEnd + INTERVAL 12 HOUR
                 AND if(WindowEnd > At + INTERVAL 10 SECOND, WindowStart <= Middle AND WindowEnd > Middle, At >= MonthStart AND At < MonthEnd)
             GROUP BY Kind, Promise
         ) AND (Kind, Promise) NOT IN (SELECT Kind, Promise FROM closed)
@@ -538,6 +541,8 @@ ALTER TABLE sli_minutes_mv
     COMMENT COLUMN Valid 'How many counted',
     COMMENT COLUMN GoodExtra 'What sampled good events stand for beyond themselves, in millionths',
     COMMENT COLUMN ValidExtra 'The same of valid events',
+    COMMENT COLUMN Squares 'Sum of their squared weights, less one each',
+    COMMENT COLUMN Weighted 'Those whose sampler said a weight',
     COMMENT COLUMN Newest 'Start of the newest slice with a valid event',
     COMMENT COLUMN StoredAt 'When it was stored, by the clock of ClickHouse';
 
@@ -549,6 +554,8 @@ ALTER TABLE sli_hours_mv
     COMMENT COLUMN Valid 'How many counted',
     COMMENT COLUMN GoodExtra 'What sampled good events stand for beyond themselves, in millionths',
     COMMENT COLUMN ValidExtra 'The same of valid events',
+    COMMENT COLUMN Squares 'Sum of their squared weights, less one each',
+    COMMENT COLUMN Weighted 'Those whose sampler said a weight',
     COMMENT COLUMN Newest 'Start of the newest slice with a valid event';
 
 ALTER TABLE incidents_current MODIFY COMMENT 'The newest revision of every incident';

@@ -60,7 +60,7 @@ def test_a_migration_cut_off_half_way_goes_on(store: Store) -> None:
 def test_every_table_and_every_column_says_what_it_means(store: Store) -> None:
     """Views too; those with parameters have their columns only in the statement that makes them."""
     rows = store.client.query(
-        "SELECT table AS name, name AS what FROM system.columns WHERE database = currentDatabase() AND comment = '' "
+        "SELECT table AS place, name AS what FROM system.columns WHERE database = currentDatabase() AND comment = '' "
         "UNION ALL SELECT name, '' FROM system.tables WHERE database = currentDatabase() AND comment = ''"
     ).to_pylist()
     assert rows == []

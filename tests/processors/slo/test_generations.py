@@ -30,6 +30,23 @@ spec:
   budgetingMethod: Timeslices
   objectives: [{target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 5m}]
 ---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: journey}
+spec:
+  service: shop
+  timeWindow: [{duration: 30d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+    - {target: 0.9, indicatorRef: orders, compositeWeight: 2}
+    - target: 0.8
+      indicator:
+        metadata: {name: receipts}
+        spec:
+          ratioMetric:
+            good: {metricSource: {type: andon, spec: {where: {status: ok}}}}
+            total: {metricSource: {type: andon, spec: {where: {name: receipt}}}}
+---
 apiVersion: andon/v1
 kind: Agreement
 metadata: {name: terms}
@@ -81,8 +98,12 @@ spec:
 """
 # What stands in the documents, what stands there instead, and whose generation that changes.
 NEW = {
-    "what is good": ("outcome: success", "status: ok", {"minutes", "terms"}),
-    "what is valid": ("{kind: server}", "{kind: client}", {"minutes", "terms"}),
+    "what is good": ("outcome: success", "status: ok", {"minutes", "terms", "journey"}),
+    "what is valid": ("{kind: server}", "{kind: client}", {"minutes", "terms", "journey"}),
+    "a member's weight": ("compositeWeight: 2", "compositeWeight: 3", {"journey"}),
+    "a member's target": ("target: 0.8", "target: 0.7", {"journey"}),
+    "what a member counts": ("{name: receipt}", "{name: bill}", {"journey"}),
+    "the window of a composite": ("duration: 30d", "duration: 28d", {"journey"}),
     "the zone of a window": ("timeZone: Europe/Paris}}]", "timeZone: UTC}}]", {"minutes"}),
     "the length of a window": ("duration: 1M", "duration: 1Q", {"minutes"}),
     "the start of a window": ("2026-01-01 00:00:00", "2026-01-02 00:00:00", {"minutes"}),
@@ -111,6 +132,7 @@ NEW = {
     "an exclusion more": ("[nights, notes]", "[nights, notes, not-named]", {"terms"}),
 }
 SAME = {
+    "a weight that is said anyway": ("    - target: 0.8", "    - compositeWeight: 1\n      target: 0.8"),
     "the target of an SLO": ("target: 0.99,", "target: 0.999,"),
     "the target of an agreement": ("target: 0.995", "target: 0.99"),
     "words for people": ("name: minutes}", "name: minutes, displayName: Minutes}"),
@@ -170,7 +192,7 @@ def test_generations_do_not_change_from_one_release_to_the_next(tmp_path: Path) 
 def test_an_agreement_finds_its_calendar_and_exclusions(tmp_path: Path) -> None:
     """In the order in which it names them; an SLO has neither."""
     found = objectives(tmp_path, DOCUMENTS)
-    slo, agreed = found.promises
+    slo, _, agreed = found.promises
     terms = found.agreement_of(agreed)
     assert terms is not None
     assert (terms.name, agreed.document) == ("terms", "terms")

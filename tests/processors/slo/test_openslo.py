@@ -149,7 +149,7 @@ def test_the_good_documents_have_every_key_of_every_kind() -> None:
         }
 
     text = "".join(path.read_text() for path in GOOD.glob("*.yaml"))
-    refused = {"raw", "rawType", "compositeWeight"}
+    refused = {"raw", "rawType"}
     selector = {"lt", "lte", "eq", "in", "not_in", "prefix", "exists"}
     rare = {"every", "from", "errorRateFrom", "subdivision", "regex", "sampling", "acceptBias"}
     known = {key for model in KINDS.values() for key in keys(model)} - refused - selector - rare
@@ -406,6 +406,57 @@ def test_problems_of_v2alpha_are_told_in_its_words(read: Read, old: str, new: st
 
 def test_one_file_is_checked_by_itself() -> None:
     """What it refers to has to stand in it."""
-    assert len(read_objectives([GOOD / "openslo.yaml"]).promises) == 5
+    assert len(read_objectives([GOOD / "openslo.yaml"]).promises) == 7
     with pytest.raises(ConfigError, match="there is no Service"):
         read_objectives([GOOD / "andon.yaml"])
+
+
+COMPOSITE = V1.replace("  indicatorRef: orders\n", "").replace(
+    "[{target: 0.99}]",
+    """
+    - {indicatorRef: orders, target: 0.99, compositeWeight: 2}
+    - target: 0.95
+      indicator:
+        metadata: {name: receipts}
+        spec: {thresholdMetric: {metricSource: {type: andon, spec: {where: {name: receipt}}}}}
+      op: lte
+      value: 1s""",
+)
+
+
+def test_objectives_with_their_own_indicators_are_one_promise(read: Read) -> None:
+    """With the name of the SLO, each with its own target and weight, wherever its indicator is written."""
+    objectives = read(COMPOSITE)
+    promise = alone(objectives)
+    assert promise.name == "orders-work"
+    assert [one.name for one in promise.indicators] == ["orders", "receipts/lte-1s"]
+    assert [(one.target, one.weight) for one in promise.members] == [(Fraction("0.99"), 2), (Fraction("0.95"), 1)]
+    assert promise.target == 1 - Fraction(10**12 // 220, 10**12)
+    assert not promise.slow
+    assert [one.name for one in objectives.indicators] == ["orders", "receipts/lte-1s"]
+
+
+def test_members_may_come_in_any_order(read: Read) -> None:
+    """The same promise."""
+    first, second = COMPOSITE.split("objectives: ")[1].split("    - target: 0.95")
+    turned = COMPOSITE.split("objectives: ")[0] + "objectives:\n    - target: 0.95" + second + first.rstrip()
+    assert alone(read(turned)).generation == alone(read(COMPOSITE)).generation
+
+
+def test_slices_of_a_composite_have_the_strictest_target_and_the_laxest_bar(read: Read) -> None:
+    """Of its members; each is judged by its own."""
+    text = COMPOSITE.replace("Occurrences", "Timeslices").replace("0.99,", "0.99, timeSliceTarget: 0.9,")
+    promise = alone(read(text.replace("    - target: 0.95", "    - timeSliceTarget: 0.8\n      target: 0.95")))
+    assert (promise.target, promise.bar) == (Fraction("0.99"), Fraction("0.8"))
+    assert [member.bar for member in promise.members] == [Fraction("0.9"), Fraction("0.8")]
+
+
+def test_a_composite_can_be_written_in_v2alpha(read: Read) -> None:
+    """Its `sliRef` and `sli` stand in the objectives too."""
+    text = COMPOSITE.partition("---\napiVersion: openslo/v1\nkind: SLO")
+    slo = (text[1] + text[2]).replace("openslo/v1", "openslo.com/v2alpha").replace("indicatorRef", "sliRef")
+    slo = slo.replace("indicator:", "sli:").replace(
+        "{metricSource: {type: andon, spec: {where: {name: receipt}}}}",
+        "{dataSourceSpec: {type: andon}, spec: {where: {name: receipt}}}",
+    )
+    assert alone(read(text[0] + slo)).generation == alone(read(COMPOSITE)).generation

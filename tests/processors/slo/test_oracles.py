@@ -28,7 +28,7 @@ from processors.slo.budget import (
     sli,
 )
 from processors.slo.burn import BurnPair, Measured, PairStatus, burn_factor, default_policy
-from processors.slo.composite import composite_ledger, composite_ratio
+from processors.slo.composite import composite_ledger
 from processors.slo.grid import Exclusion, Grid
 from processors.slo.law import Counting, Empty, Law, coverage, deliver, of_slices, states
 from processors.slo.windows import first_instant, last, month, parse_length
@@ -370,11 +370,6 @@ def test_oracle_20_a_policy_of_ones_own_fires_at_its_thresholds(long: str, short
 def test_oracle_20_one_failure_in_a_hundred_is_99_percent() -> None:
     """OpenSLO's example, which prints (100 - 1) = 0.99."""
     assert sli(Counts(99, 100)) == Fraction(99, 100)
-
-
-def test_openslo_misses_of_members_add_up() -> None:
-    """95 % and 95 % deliver 90 %."""
-    assert composite_ratio([Fraction("0.95"), Fraction("0.95")]) == Fraction("0.9")
 
 
 minutes = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=10, max_size=40)

@@ -269,8 +269,8 @@ spec: {service: checkout, period: month, law: request_ratio, objectives: [{indic
         (SLI, "counter: true", "counter: false", "spec.ratioMetric.counter", "true, or no counter at all"),
         (SLI, "type: andon, spec: {where: {outcome", "type: prometheus, spec: {where: {outcome", None, "andon"),
         (SLO, "Occurrences", "Timeslices", "spec.objectives[0].timeSliceTarget", "a timeSliceTarget"),
-        (SLO, "{target:", "{compositeWeight: 2, target:", "spec.objectives[0].compositeWeight", "not supported"),
-        (SLO, "{target:", "{indicatorRef: checkout-good, target:", "spec.objectives[0].indicatorRef", "not supported"),
+        (SLO, "{target:", "{compositeWeight: 2, target:", "spec.objectives[0].compositeWeight", "has an indicator"),
+        (SLO, "{target:", "{indicatorRef: checkout-good, target:", "spec.objectives[0].indicatorRef", "an indicator"),
         (SLO, "{target:", "{op: lte, target:", "spec.objectives[0].op", "beside a ratioMetric"),
         (SLO, "{target:", "{value: 3, target:", "spec.objectives[0].value", "beside a ratioMetric"),
         (
