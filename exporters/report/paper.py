@@ -5,7 +5,7 @@ never read as markup; fonts are those that the compiler brings along.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from importlib.resources import files
 from typing import Any
 
@@ -44,12 +44,11 @@ def _compiled(report: Report, **options: Any) -> Any:
 
 def _data(report: Report) -> str:
     """The view as JSON, its pictures with a style of their own."""
-    return json.dumps(asdict(view(report), dict_factory=_plain), ensure_ascii=False)
+    return json.dumps(view(report), default=_plain, ensure_ascii=False)
 
 
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dataclass as a dictionary; a picture as SVG with its style, and its words."""
-    found = dict(pairs)
-    if found.keys() == {"svg", "title", "description"}:
-        return {"svg": styled(Chart(**found)), "alt": f"{found['title']}. {found['description']}"}
-    return found
+def _plain(part: Any) -> dict[str, Any]:
+    """A part of a view as a dictionary; a picture as SVG with its style, and its words."""
+    if isinstance(part, Chart):
+        return {"svg": styled(part), "alt": f"{part.title}. {part.description}"}
+    return {each.name: getattr(part, each.name) for each in fields(part)}

@@ -25,7 +25,8 @@ def pictures(agreement: Agreement, one: Objective, anchor: str) -> dict[str, Any
     ahead = sum(day.level == "ahead" for day in one.days)
     note = f"{what}{f'; {ahead} lie ahead' if ahead else ''}."
     note = note if known else "Too little was measured to tell one day from another."
-    burnt = charts.burn_down(one.days, one.budget, f"{anchor}-burn", "Budget over the period", _burn_note(one))
+    spent = _burn_note(one)
+    burnt = charts.burn_down(one.days, one.budget, f"{anchor}-burn", "Budget over the period", spent)
     months = _months(one)
     return {
         "strip": charts.strip(one.days, f"{anchor}-days", "Days of the period", note),
@@ -33,7 +34,7 @@ def pictures(agreement: Agreement, one: Objective, anchor: str) -> dict[str, Any
         "strip_to": f"{one.days[-1].day.day}{words.SPACE}{words.MONTHS[one.days[-1].day.month - 1][:3]}",
         "strip_note": f"{note}{EXCLUDED if any(day.excluded for day in one.days) else ''}",
         "burn": burnt if known else None,
-        "burn_note": _burn_note(one),
+        "burn_note": spent,
         "trend": charts.trend(months, f"{anchor}-trend", "The last twelve periods", _trend_note(one)),
         "trend_note": _trend_note(one),
         "trend_labels": tuple((_label(each), each.verdict if each else "") for each in months),

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import string
+import sys
 from base64 import b64encode
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -28,6 +29,7 @@ from exporters.report.paper import _data, to_pdf, to_pictures
 from exporters.report.sheet import COLUMNS, harmless, to_csv
 from exporters.report.view import view
 from fixtures.report_seed import HOSTILE
+from pipeline.errors import PermanentError
 
 LOOKS = list(product((1280, 360), ("light", "dark")))
 
@@ -94,6 +96,16 @@ def test_pdf_takes_what_people_wrote_as_text(hostile: Report) -> None:
     found = typst.query(template, "heading", sys_inputs={"data": _data(hostile)}, ignore_system_fonts=True)
     assert HOSTILE.replace('"', '\\"') in found
     assert len(to_pictures(hostile)) > 1
+
+
+def test_without_typst_there_is_no_pdf_and_the_reason_is_told(
+    october: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to install; all other forms do without."""
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(PermanentError, match=r"install andon\[report\]"):
+        to_pdf(october)
+    assert to_html(october)
 
 
 def test_a_spreadsheet_computes_nothing_that_people_wrote(hostile: Report) -> None:
