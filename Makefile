@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chart clean
+.PHONY: demo test check bench built clean
 
 demo: $(VENV)/.demo
 	$(BIN)/andon demo $(ARGS)
@@ -15,10 +15,10 @@ test: $(VENV)/.dev
 		--ignore tests/sdk_examples --ignore tests/fuzz $(ARGS)
 	$(BIN)/python -m pytest tests/acceptance tests/interop tests/sdk_examples tests/fuzz $(ARGS)
 
-# The chart once more with Helm itself, which is built first.
-chart: $(VENV)/.dev
-	$(BIN)/python tests/prepare.py chart
-	$(BIN)/python -m pytest tests/deploy $(ARGS)
+# What needs Helm, the loader of Compose files and a collector, which are built first.
+built: $(VENV)/.dev
+	$(BIN)/python tests/prepare.py built
+	$(BIN)/python -m pytest tests/deploy tests/sdk_examples $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import yaml
 from fixtures.examples import HOME, SOURCE, Example, counts, mirror, names, need, need_go
 from fixtures.programs import House
 from fixtures.relay import relay
+from fixtures.toolchains import tool
 from pipeline.assembly import Assembly
 from pipeline.bench import free_ports
 from pipeline.check import check_file
@@ -92,6 +93,7 @@ def test_java_under_its_agent(andon: House) -> None:
 @pytest.mark.timeout(TIMEOUT_S, func_only=True)
 def test_a_collector_brings_everything_once_andon_is_back(andon: House) -> None:
     """A real collector as the example configures it; its first exports fail: it queues and tries again."""
+    tool("otelcol")
     need("curl")
     need_go()
     grpc, http = free_ports(2)
