@@ -18,7 +18,7 @@ from pipeline.sql import quoted
 
 # What `statuspage.store` and `statuspage.daysums` select.
 PAGE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "definitions": ("At", "Kind", "Name", "Service", "Document", "Active"),
+    "definitions": ("At", "Kind", "Name", "Generation", "Service", "Document", "Active"),
     "slo_status": (
         *("At", "Kind", "Promise", "Generation", "Service", "Indicator", "IndicatorGeneration", "Law", "Target"),
         *("WindowStart", "WindowEnd", "LastEventAt", "Good", "Valid", "BudgetRemaining", "Coverage"),
