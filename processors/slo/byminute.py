@@ -82,7 +82,7 @@ class ByMinute:
             }
             known = self._known[promise.key] = _Known(at, versions, measured)
             if promise.counting.by_slices:
-                self._write_down(promise, judged(promise, at))
+                self._write_down(promise, measured[""].bounds)
         return known.windows
 
     def news(self) -> list[tuple[Promise, list[dict[str, Any]]]]:
@@ -95,14 +95,15 @@ class ByMinute:
         self._books.clear()
         self._known.clear()
 
-    def _write_down(self, promise: Promise, bounds: Bounds) -> None:
-        """Note which slices are new, or read differently."""
+    def _write_down(self, promise: Promise, own: Bounds) -> None:
+        """Note which slices are new, or read differently, also of a period that ended lately."""
+        bounds = Bounds(slice_before(judged_since(promise.window, own.end), MINUTE_S), own.end)
         if promise.key not in self._books:
             self._books[promise.key] = SliceBook(promise, int(bounds.start.timestamp()))
             self._books[promise.key].read(self._query)
         grids = self.grids(promise, bounds)
         ledger = ledger_of(promise, grids) if promise.members else states(promise.counting, grids[0])
-        rows = self._books[promise.key].news(ledger, self._now)
+        rows = self._books[promise.key].news(ledger, self._now, int(own.start.timestamp()))
         if rows:
             self._news.append((promise, rows))
 
@@ -141,13 +142,8 @@ def windows_of(promise: Promise, at: datetime) -> dict[str, Bounds]:
     return {"": own} | {str(length): ago(length.seconds, at) for length in promise.burn.lengths}
 
 
-def judged(promise: Promise, at: datetime) -> Bounds:
-    """The slices that are written down: of the promise's own window, and of a period that ended lately."""
-    return Bounds(slice_before(judged_since(promise.window, at), MINUTE_S), windows_of(promise, at)[""].end)
-
-
 def judged_since(window: Window, at: datetime) -> datetime:
-    """Where the first of those slices begins."""
+    """From when on slices are written down: of a calendar's last period too, while that may still be open."""
     start = window.bounds(at).start
     if not isinstance(window, Calendar) or at - start >= STILL_OPEN:
         return start

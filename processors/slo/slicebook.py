@@ -47,15 +47,18 @@ class SliceBook:
             self._code[places] = [STATES.index(SliceState(state)) for state in rows["State"].to_pylist()]
             self._good[places], self._valid[places] = rows["Good"].to_numpy(), rows["Valid"].to_numpy()
 
-    def news(self, ledger: Ledger, now: datetime) -> list[dict[str, Any]]:
-        """The rows that say what changed; they count as written."""
+    def news(self, ledger: Ledger, now: datetime, since_s: int = 0) -> list[dict[str, Any]]:
+        """The rows that say what changed since then, and from the first slice that was ever written on.
+
+        They count as written.
+        """
         if not len(ledger):
             return []
         slices = ledger.slices
         places = self._places(slices.start_s)
         self._make_room(int(places.max()) + 1)
         good, valid = (np.asarray(counts // slices.unit, np.int64) for counts in (slices.raw_good, slices.raw_valid))
-        changed = (places >= 0) & (ledger.codes != PENDING)
+        changed = (places >= self._first(since_s)) & (ledger.codes != PENDING)
         old = np.maximum(places, 0)
         same = (self._code[old] == ledger.codes) & (self._good[old] == good) & (self._valid[old] == valid)
         changed &= (self._revision[old] == 0) | ~same
@@ -82,6 +85,12 @@ class SliceBook:
                 "Valid": int(self._valid[place]),
                 "HeardMs": int(ledger.slices.heard_ms[number]),
             }
+
+    def _first(self, since_s: int) -> int:
+        """The place of the first slice to be written: none of a time before the promise was made."""
+        written: list[int] = np.flatnonzero(self._revision)[:1].tolist()
+        since = (since_s - self._start_s) // self._promise.counting.slice_s
+        return max(0, min(since, *written) if written else since)
 
     def _places(self, starts_s: Any) -> Any:
         return (np.asarray(starts_s, np.int64) - self._start_s) // self._promise.counting.slice_s

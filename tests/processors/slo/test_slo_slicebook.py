@@ -45,6 +45,16 @@ def test_what_may_still_change_is_not_written() -> None:
     assert [row[0] for row in news(book, grid)] == [1]
 
 
+def test_nothing_is_written_of_a_time_before_the_promise() -> None:
+    """Of a period that is over only what follows the first slice that was ever written, else of the running one."""
+    grid = replace(grid_of([(3, 3), (1, 2), (2, 2)]), start_s=START_S)
+    young, old = SliceBook(timed(), START_S), SliceBook(timed(), START_S)
+    assert [row["Good"] for row in young.news(states(COUNTING, grid), NOW, START_S + 120)] == [2]
+    assert news(old, replace(grid, settled=grid.settled & [False, True, False])) == [(1, 1, "bad", 1, 2)]
+    late = replace(grid_of([(3, 3), (2, 3), (2, 2)]), start_s=START_S)
+    assert [row["Good"] for row in old.news(states(COUNTING, late), NOW, START_S + 120)] == [2, 2]
+
+
 def test_another_process_goes_on_where_the_last_one_stopped(store: Store) -> None:
     """What was written is read back, revisions too, and nothing is written again."""
     first = SliceBook(timed(), START_S)
