@@ -98,9 +98,7 @@ def test_pdf_takes_what_people_wrote_as_text(hostile: Report) -> None:
     assert len(to_pictures(hostile)) > 1
 
 
-def test_without_typst_there_is_no_pdf_and_the_reason_is_told(
-    october: Report, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_typst_there_is_no_pdf_and_the_reason_is_told(october: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to install; all other forms do without."""
     monkeypatch.setitem(sys.modules, "typst", None)
     with pytest.raises(PermanentError, match=r"install andon\[report\]"):
