@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
+from heapq import nlargest
+from operator import itemgetter
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -71,8 +73,8 @@ def losses(record: Record) -> list[Loss]:
     return [_loss(*row, scale) for row in rows]
 
 
-def stretches(record: Record) -> list[Loss]:
-    """The same by bad slices in a row."""
+def worst(record: Record, count: int) -> tuple[list[Loss], int]:
+    """The worst stretches of bad slices in a row, in the order of time, and how many others there are."""
     joined: list[tuple[str, str, int | Fraction]] = []
     for start, end, amount in _rows(record):
         if joined and joined[-1][1] == start:
@@ -80,7 +82,8 @@ def stretches(record: Record) -> list[Loss]:
         else:
             joined.append((start, end, amount))
     scale = _scale(record, sum(amount for _, _, amount in joined))
-    return [_loss(*row, scale) for row in joined]
+    chosen = sorted(nlargest(count, joined, key=itemgetter(2)))
+    return [_loss(*row, scale) for row in chosen], len(joined) - len(chosen)
 
 
 def _loss(start: str, end: str, amount: int | Fraction, scale: Fraction) -> Loss:

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from heapq import nlargest
 from typing import Any
 
 from exporters.report import words
 from exporters.report.document import Objective
-from exporters.report.losses import stretches
+from exporters.report.losses import worst
 
 MAX_ROWS = 12
 MONTHS_SHOWN = 12
@@ -39,8 +38,7 @@ class Table:
 
 
 def lost(one: Objective, zone: str) -> Table:
-    found = stretches(one.record)
-    worst = sorted(nlargest(MAX_ROWS, found, key=lambda each: each.amount), key=lambda each: each.start)
+    found, others = worst(one.record, MAX_ROWS)
     allowed = Fraction(one.budget.allowed)
     head = "down" if one.budget.unit == "minutes" else "failed"
     rows = tuple(
@@ -49,9 +47,9 @@ def lost(one: Objective, zone: str) -> Table:
             words.amount(each.amount, one.budget.unit, up=True),
             words.lost_percent(each.amount / allowed) if allowed else "",
         )
-        for each in worst
+        for each in found
     )
-    return Table(("when", head, "of the budget"), rows, _more(len(found) - len(rows), "smaller one"))
+    return Table(("when", head, "of the budget"), rows, _more(others, "smaller one"))
 
 
 def _more(number: int, noun: str) -> str:
