@@ -49,7 +49,7 @@ class Evidence:
         self._warnings: list[str] = []
 
     def write(self, out: Path, month: date, now: datetime, only: str | None = None) -> list[str]:
-        """Write a pack; what is wrong with it, in words.
+        """Write a pack, whole or not at all; what is wrong with it, in words.
 
         Raises:
             PermanentError: there is no such agreement, or a period was closed by definitions that are not in force.
@@ -57,8 +57,13 @@ class Evidence:
         self._warnings = []
         periods = self._reports.periods(month, now, only)
         report = self._reports.of(periods, month, now)
-        with out.open("wb") as file:
-            write_pack(file, self._files(periods, report))
+        part = out.with_name(f"{out.name}.part")
+        try:
+            with part.open("wb") as file:
+                write_pack(file, self._files(periods, report))
+            part.replace(out)
+        finally:
+            part.unlink(missing_ok=True)
         return self._warnings
 
     def _files(self, periods: Sequence[Period], report: Report) -> Iterator[tuple[str, bytes]]:

@@ -113,6 +113,11 @@ class Reports:
         key = record["kind"], record["promise"], record["generation"]
         return next((one for one in self.objectives.promises if one.key == key), None)
 
+    def _namesake(self, period: Period) -> Promise | None:
+        """The promise, or the one that bears its name by now: whose clocks and words a report is told in."""
+        named = (one for one in self.objectives.promises if (one.kind.value, one.name) == period.key)
+        return period.promise or next(named, None)
+
     def _open(self, month: date, now: datetime, only: str | None, closed: Collection[Key]) -> Iterator[Period]:
         """The periods that are not closed: they run, or something was measured in them."""
         for promise in self.objectives.promises:
@@ -127,7 +132,7 @@ class Reports:
 
     def _agreement(self, periods: Sequence[Period], objectives: list[Objective]) -> Agreement:
         first = periods[0]
-        promise, record = first.promise, first.record
+        promise, record = self._namesake(first), first.record
         agreement = self.objectives.agreement_of(promise) if promise else None
         written = self._written(record["kind"], record["agreement"])
         services = {service.name: service.title for service in self.objectives.services}
@@ -157,7 +162,7 @@ class Reports:
         breaches: Mapping[Key, list[Breach]],
         incidents: Sequence[Mapping[str, Any]],
     ) -> Objective:
-        record, promise = period.record, period.promise
+        record, promise = period.record, self._namesake(period)
         alone = promise is None or "/" not in promise.name
         source = (record["kind"], record["agreement"]) if alone else ("SLI", promise.indicator.name if promise else "")
         written = self._written(*source)
@@ -178,7 +183,7 @@ class Reports:
             revisions=[_revision(one) for one in period.revisions],
             definitions=[
                 Definition(kind=one.kind, name=one.name, generation=one.generation, hash=_hash(one.content))
-                for one in (self.books.definitions_of(promise) if promise else ())
+                for one in (self.books.definitions_of(period.promise) if period.promise else ())
             ],
         )
 

@@ -16,6 +16,7 @@ from exporters.report.view import view
 from fixtures.report_seed import DOCUMENTS, NOVEMBER, NOW, OCTOBER, Shop
 from pipeline.cli import app
 from pipeline.errors import PermanentError
+from pipeline.evidence import Evidence
 from pipeline.reports import Reports
 from processors.sla.close import close
 from processors.sla.records import read_records
@@ -173,3 +174,20 @@ def test_a_month_that_nobody_measured_is_not_shown_as_good(shop: Shop, tmp_path:
     assert shown.headline == "Search agreement cannot be judged in November 2026 so far"
     assert shown.agreements[0].objectives[0].burn is None
     assert {day.level for day in report.agreements[0].objectives[0].days} == {"unknown", "ahead"}
+
+
+def test_a_month_that_was_closed_by_other_definitions_is_still_told(shop: Shop, tmp_path: Path) -> None:
+    """From its record, under the names and clocks of now; what was written then is not what is written now."""
+    (tmp_path / "all.yaml").write_text(DOCUMENTS.replace("errorRate: 0.05", "errorRate: 0.5"))
+    reports = Reports(load_objectives(tmp_path), shop.store.reader.query)
+    (agreement,) = reports.report(OCTOBER, NOW, "checkout-terms").agreements
+    (one,) = agreement.objectives
+    assert (agreement.title, agreement.time_zone, agreement.customer) == (
+        "Checkout agreement",
+        "Europe/Paris",
+        "Baker Ltd",
+    )
+    assert (one.record["credit"]["amount"], one.definitions) == ("120.00", [])
+    with pytest.raises(PermanentError, match="expected the documents of generation"):
+        Evidence(reports, shop.store.reader.query).write(tmp_path / "x.zip", OCTOBER, NOW, "checkout-terms")
+    assert [path.name for path in tmp_path.iterdir()] == ["all.yaml"]
