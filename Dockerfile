@@ -23,7 +23,7 @@ ARG SBOM_TOOL="cyclonedx-bom==7.5.0"
 COPY --from=wheel /wheels /wheels
 RUN python -m venv --without-pip /opt/andon \
  && python -m pip --python /opt/andon/bin/python install --no-cache-dir --disable-pip-version-check --no-compile \
-      /wheels/andon-*.whl \
+      "$(echo /wheels/andon-*.whl)[report]" \
  && python -m venv /sbom \
  && /sbom/bin/pip install --no-cache-dir --disable-pip-version-check "${SBOM_TOOL}" \
  && mkdir -p /opt/andon/share \
@@ -44,7 +44,7 @@ RUN find /opt/andon/lib -name '*.py' -exec touch --date=2026-01-01T00:00:00Z {} 
 # The engine on top; the list is made anew.
 FROM environment AS environment-embedded
 RUN python -m pip --python /opt/andon/bin/python install --no-cache-dir --disable-pip-version-check --no-compile \
-      "$(echo /wheels/andon-*.whl)[embedded]" \
+      "$(echo /wheels/andon-*.whl)[embedded,report]" \
  && /sbom/bin/cyclonedx-py environment --output-reproducible --of JSON -o /opt/andon/share/sbom.cdx.json \
       /opt/andon/bin/python \
  && chmod -R a+rX,go-w /opt/andon

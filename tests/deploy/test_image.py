@@ -86,7 +86,7 @@ def test_what_runs_is_nobody_and_says_how_it_is(target: str) -> None:
 
 def test_only_the_embedded_image_has_the_engine() -> None:
     """Which is as large as everything else together."""
-    engine = [name for name, made in stages().items() if any("[embedded]" in rest for _, rest in made)]
+    engine = [name for name, made in stages().items() if any("[embedded,report]" in rest for _, rest in made)]
     assert engine == ["environment-embedded"]
     assert "COPY --from=environment-embedded /opt/andon /opt/andon" in TEXT
     assert lineage("server")[-1] == ("COPY", "--from=environment /opt/andon /opt/andon")

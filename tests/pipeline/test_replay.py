@@ -92,6 +92,7 @@ def records(engine: Engine, objectives: Objectives, order: Sequence[int], seed: 
         clock = FakeClock(BEGIN)
         evaluator = evaluator_of(store, objectives, clock)
         listened(store)
+        evaluator.tick()  # from here on it is promised
         processor, every = processor_of(store, objectives), spans()
         for number, chunk in enumerate(pieces(order, chance)):
             for _ in range(chance.choice([1, 1, 2])):  # a chunk is replayed when nobody could say that it was stored
