@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python tests/prepare.py
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ALONE:%=--ignore %) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore %) $(ARGS)
 	$(BIN)/python -m pytest $(ALONE) $(ARGS)
 
 # What needs Helm, the loader of Compose files and a collector, which are built first.
