@@ -18,7 +18,7 @@ from processors.slo.budget import Counts
 from processors.slo.burn import Measured
 from processors.slo.composite import delivered_slices, ledger_of, together
 from processors.slo.grid import MINUTE_S, Grid
-from processors.slo.heard import Heard, settled_until
+from processors.slo.heard import Heard, is_near, settled_until
 from processors.slo.law import Delivered, deliver, states
 from processors.slo.minutes import Minutes
 from processors.slo.promise import IndicatorKey, Promise, PromiseKey
@@ -98,8 +98,9 @@ class ByMinute:
     def _write_down(self, promise: Promise, own: Bounds) -> None:
         """Note which slices are new, or read differently, also of a period that ended lately."""
         bounds = Bounds(slice_before(judged_since(promise.window, own.end), MINUTE_S), own.end)
-        if promise.key not in self._books:
-            self._books[promise.key] = SliceBook(promise, int(bounds.start.timestamp()))
+        start_s = int(bounds.start.timestamp())
+        if promise.key not in self._books or not is_near(self._books[promise.key].start_s, start_s):
+            self._books[promise.key] = SliceBook(promise, start_s)
             self._books[promise.key].read(self._query)
         grids = self.grids(promise, bounds)
         ledger = ledger_of(promise, grids) if promise.members else states(promise.counting, grids[0])

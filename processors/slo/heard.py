@@ -26,6 +26,7 @@ RECENT_S = 900  # how much is read again every time; all of it is read again eve
 FULL_EVERY = timedelta(minutes=5)
 LATENESS = timedelta(seconds=60)
 UNTOLD = {"metrics": timedelta(seconds=LATENESS_S)}  # what counters and histograms say is told so late
+KEPT_LONGER_S = 3 * 86_400  # what is kept longer than that is let go of and read anew
 FORGOTTEN_S = 600  # a worker that wrote nothing for so long holds nobody up
 
 
@@ -76,6 +77,11 @@ class Heard:
 
     def _place(self, moment: datetime) -> int:
         return min(max(0, (_floor_s(moment) - self._start_s) // SLICE_S), len(self._ms))
+
+
+def is_near(start_s: int, needed_s: int) -> bool:
+    """Whether what is kept from `start_s` on is what is needed from `needed_s` on, and not much more."""
+    return needed_s - KEPT_LONGER_S <= start_s <= needed_s
 
 
 def settled_until(query: Query, signal: str, now: datetime) -> datetime:

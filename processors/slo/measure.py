@@ -14,7 +14,7 @@ from pipeline.component import Query
 from processors.slo.burn import Measured, PairStatus
 from processors.slo.byminute import ByMinute, judged_since
 from processors.slo.composite import moment, slices_of, together
-from processors.slo.heard import Heard, told_after
+from processors.slo.heard import Heard, is_near, told_after
 from processors.slo.promise import IndicatorKey, Promise
 from processors.slo.status import NOTHING, PromiseStatus, SliceCounts, needed
 from processors.slo.sums import (
@@ -88,7 +88,7 @@ class Surveyor:
             first = min(first, since.get(promise.window, first))
             starts |= {signal: min(first, starts.get(signal, first)) for signal in promise.signals}
         for signal, start in starts.items():
-            if signal not in self._heard or self._heard[signal].start_s > start.timestamp():
+            if signal not in self._heard or not is_near(self._heard[signal].start_s, int(start.timestamp())):
                 self._heard[signal] = Heard(signal, start - timedelta(days=1))
             self._heard[signal].refresh(self._query, now)
 

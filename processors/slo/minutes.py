@@ -1,7 +1,8 @@
 """What indicators counted, minute by minute, kept up to date: a copy of `sli_minutes` for laws that need every minute.
 
 In: indicators, and from when on each is needed. Out: grids of any stretch since then. The first look reads all of it,
-each later one what was stored since the last. Memory: 32 bytes a minute, 1.4 MB for a month of one indicator.
+each later one what was stored since the last. Memory: 32 bytes a minute, 1.4 MB for a month of one indicator; what is
+no longer needed is let go of after some days.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.component import Query
 from processors.slo.grid import MINUTE_S, Grid, Ints
-from processors.slo.heard import Heard, settled_until
+from processors.slo.heard import Heard, is_near, settled_until
 from processors.slo.promise import IndicatorKey
 from processors.slo.rollup import MILLION, by_indicator, is_one_of
 from processors.slo.windows import Bounds
@@ -69,18 +70,19 @@ class Minutes:
 
     def refresh(self, query: Query, starts: Mapping[IndicatorKey, int]) -> None:
         """Read what is new; an indicator that is new itself, or needed from earlier on, is read whole."""
-        new = {key: start_s for key, start_s in starts.items() if self._start_s(key) > start_s}
+        new = {key: start_s for key, start_s in starts.items() if not self._reaches(key, start_s)}
         known = [key for key in starts if key not in new]
         for key, start_s in new.items():
             self._counts[key] = _Counts(start_s)
-        since = self._stored_at
-        if known and since is not None:
-            self._take(query(changed_sql(known, min(starts.values()), since - OVERLAP)))
+        if known:
+            since = None if self._stored_at is None else self._stored_at - OVERLAP
+            self._take(query(changed_sql(known, min(starts.values()), since)))
         if new:
             self._take(query(changed_sql(list(new), min(new.values()), None)))
 
-    def _start_s(self, key: IndicatorKey) -> int:
-        return self._counts[key].start_s if key in self._counts else 1 << 62
+    def _reaches(self, key: IndicatorKey, start_s: int) -> bool:
+        """Whether the indicator is known from then on, and not from long before."""
+        return key in self._counts and is_near(self._counts[key].start_s, start_s)
 
     def _take(self, rows: pa.Table) -> None:
         for key, mine in by_indicator(rows).items():

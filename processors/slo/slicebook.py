@@ -35,6 +35,10 @@ class SliceBook:
         self._good = np.zeros(0, np.int64)
         self._valid = np.zeros(0, np.int64)
 
+    @property
+    def start_s(self) -> int:
+        return self._start_s
+
     def read(self, query: Query) -> None:
         """Learn what was written before."""
         kind, name, generation = self._promise.key

@@ -55,3 +55,26 @@ def test_minutes_are_settled_once_late_data_had_its_time(store: Store) -> None:
     bounds = Bounds(NOON, NOON + timedelta(minutes=4))
     grid = read_grids(store.client.query, [A], bounds, NOON + timedelta(minutes=3, seconds=10))[A]
     assert grid.settled.tolist() == [True, True, False, False]
+
+
+def test_what_comes_after_a_first_look_at_nothing_is_read(store: Store) -> None:
+    """On a new install the evaluator is there before the first request."""
+    minutes, heard = Minutes(), Heard("traces", NOON)
+    heard.refresh(store.client.query, NOON)
+    minutes.refresh(store.client.query, {A: NOON_S})
+    add(store, A, 0, 1, 2)
+    minutes.refresh(store.client.query, {A: NOON_S})
+    assert minutes.grid(A, NOON_S, NOON_S + 60, heard, NOON).valid.tolist() == [2]
+
+
+def test_what_is_no_longer_needed_is_let_go_of(store: Store) -> None:
+    """A window that rolls on for years keeps its own length in memory, and says the same."""
+    minutes, heard = Minutes(), Heard("traces", NOON)
+    heard.refresh(store.client.query, NOON)
+    add(store, A, 0, 1, 2)
+    later_s = NOON_S + 10 * 86_400
+    add(store, A, 10 * 86_400, 3, 4)
+    minutes.refresh(store.client.query, {A: NOON_S})
+    minutes.refresh(store.client.query, {A: later_s})
+    assert minutes.grid(A, later_s, later_s + 60, heard, NOON).valid.tolist() == [4]
+    assert minutes.grid(A, NOON_S, NOON_S + 60, heard, NOON).valid.tolist() == [0]
