@@ -9,10 +9,9 @@ and on the time, and on nothing else. Every tick reads how things stood, so a re
 tick that was cut off is finished by the next one, and late data count from the moment they are stored.
 """
 
-import hashlib
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -35,7 +34,7 @@ from processors.slo.breach import Change, Standing, advance
 from processors.slo.documents import load_objectives
 from processors.slo.measure import Surveyor
 from processors.slo.objectives import Objectives
-from processors.slo.promise import Promise, PromiseKey
+from processors.slo.promise import Promise, PromiseKey, fingerprint
 from processors.slo.rows import NEVER, breach_row, definition_rows, read_standings, status_row
 from processors.slo.status import PromiseStatus, SliceCounts
 from processors.slo.windows import Bounds
@@ -159,7 +158,7 @@ class Evaluator:
             for token, row in rows:
                 self._write(table, [row], token=token)
         else:
-            self._write(table, [row for _, row in rows], token=digest(token for token, _ in rows))
+            self._write(table, [row for _, row in rows], token=fingerprint([token for token, _ in rows]))
 
     def _statuses(self, now: datetime, incidents: Mapping[str, Incident]) -> list[PromiseStatus]:
         """Every promise as it is measured now."""
@@ -176,8 +175,8 @@ class Evaluator:
         try:
             for promise, rows in self._surveyor.news():
                 columns = ("Slice", "Revision", "State", "Good", "Valid")
-                said = (f"{name}={row[name]}" for row in rows for name in columns)
-                self._write(SLICE_STATES.name, rows, token=digest([*promise.key, *said]))
+                said = [str(row[name]) for row in rows for name in columns]
+                self._write(SLICE_STATES.name, rows, token=fingerprint([*promise.key, *said]))
         except AndonError:
             self._surveyor.forget()
             raise
@@ -236,7 +235,7 @@ class Evaluator:
             if self._is_due(self._told.get(signal.status.promise.key), signal, now, pace)
         }
         if news:
-            self._write(SLO_STATUS.name, list(news.values()), token=digest([now.isoformat(), *map(str, news)]))
+            self._write(SLO_STATUS.name, list(news.values()), token=fingerprint([now.isoformat(), *news]))
             self._told |= {key: Told(now, row["State"], row["LastEventAt"]) for key, row in news.items()}
 
     def _is_due(self, told: "Told | None", signal: Signal, now: datetime, pace: timedelta) -> bool:
@@ -244,11 +243,6 @@ class Evaluator:
         if told is None or told.state != signal.standing.state.published or now - told.at >= STATUS_EVERY:
             return True
         return now - told.at >= pace and told.last_event_at != (signal.status.last_event_at or NEVER)
-
-
-def digest(words: Iterable[str]) -> str:
-    """One short token for all of `words`."""
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def _to_ms(moment: datetime) -> datetime:

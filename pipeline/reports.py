@@ -5,7 +5,6 @@ record and nothing of it is computed anew; one that is not closed yet is compute
 so far.
 """
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pipeline.errors import PermanentError
 from pipeline.laws import period_of
 from processors.sla.close import Closing, close
 from processors.slo.objectives import Objectives
-from processors.slo.promise import Kind, Promise, canonical
+from processors.slo.promise import Kind, Promise, fingerprint
 from processors.slo.rows import from_ms
 from processors.slo.windows import Bounds, Calendar, add_months
 
@@ -182,7 +181,7 @@ class Reports:
             trend=[*before, _past(record, so_far=period.so_far)],
             revisions=[_revision(one) for one in period.revisions],
             definitions=[
-                Definition(kind=one.kind, name=one.name, generation=one.generation, hash=_hash(one.content))
+                Definition(kind=one.kind, name=one.name, generation=one.generation, hash=fingerprint(one.content))
                 for one in (self.books.definitions_of(period.promise) if period.promise else ())
             ],
         )
@@ -276,10 +275,6 @@ def _zone(promise: Promise | None) -> str:
 
 def _title(written: Mapping[str, Any], name: str) -> str:
     return str(written.get("metadata", {}).get("displayName") or name)
-
-
-def _hash(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def _past(record: Record, *, so_far: bool) -> Past:

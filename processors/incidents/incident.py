@@ -4,7 +4,6 @@ A revision holds all there is to know, so nothing is kept anywhere else; ids fol
 writes the same step writes the same rows.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from enum import StrEnum
 
 from processors.slo.breach import IllegalEventError
 from processors.slo.budget import Counts
-from processors.slo.promise import canonical
+from processors.slo.promise import fingerprint
 
 ID_DIGITS = 12
 
@@ -116,7 +115,7 @@ def follow(state: State, event: Event) -> State:
 
 def digest(*content: object) -> str:
     """An id that follows from what it names."""
-    return hashlib.sha256(canonical([str(one) for one in content]).encode()).hexdigest()[:ID_DIGITS]
+    return fingerprint([str(one) for one in content])[:ID_DIGITS]
 
 
 def diagram() -> str:

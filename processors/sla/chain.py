@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from processors.slo.grid import Grid
-from processors.slo.promise import canonical
+from processors.slo.promise import canonical, fingerprint
 
 FIRST = ""  # the hash before the first
 REQUIRED = frozenset({"promise", "period", "revision", "hash", "previous_hash"})
@@ -30,9 +30,7 @@ def inputs_hash(grid: Grid, definitions: Sequence[Mapping[str, Any]]) -> str:
 
 def record_hash(record: Mapping[str, Any]) -> str:
     """The SHA-256 of a record without its own hash."""
-    return hashlib.sha256(
-        canonical({name: value for name, value in record.items() if name != "hash"}).encode()
-    ).hexdigest()
+    return fingerprint({name: value for name, value in record.items() if name != "hash"})
 
 
 def faults(chain: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

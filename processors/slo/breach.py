@@ -9,7 +9,6 @@ at_risk means that an alert over a pair of windows fires, breached that the prom
 can hold, so both are recorded: a promise broken last week must not hide what burns today.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from pipeline.sql import quoted
 from processors.slo.budget import Count
 from processors.slo.burn import Measured
 from processors.slo.heard import lateness
-from processors.slo.promise import Member, Promise, PromiseKey, canonical
+from processors.slo.promise import Member, Promise, PromiseKey, fingerprint
 from processors.slo.rollup import is_one_of
 from processors.slo.status import PromiseStatus, burns, rate
 from processors.slo.windows import Calendar, slice_floor
@@ -223,8 +222,7 @@ def _since(event: Event, status: PromiseStatus, now: datetime) -> datetime:
 
 def change_id(key: PromiseKey, event: Event, since: datetime, previous_id: str) -> str:
     """The id of a change: SHA-256 over what it says and the id of the change before it."""
-    content = canonical([*key, event, utc(since), previous_id])
-    return hashlib.sha256(content.encode()).hexdigest()[:ID_DIGITS]
+    return fingerprint([*key, event, utc(since), previous_id])[:ID_DIGITS]
 
 
 def evidence(status: PromiseStatus, governing: Measured) -> dict[str, Any]:

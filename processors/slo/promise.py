@@ -126,6 +126,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def fingerprint(content: Any) -> str:
+    """The SHA-256 of the canonical JSON of `content`, in hex digits."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
 def generation(content: Any) -> str:
-    """The name of a generation: the first 12 hex digits of the SHA-256 of its canonical JSON."""
-    return hashlib.sha256(canonical(content).encode()).hexdigest()[:GENERATION_DIGITS]
+    """The name of a generation: the first 12 hex digits of its fingerprint."""
+    return fingerprint(content)[:GENERATION_DIGITS]

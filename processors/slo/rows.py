@@ -1,6 +1,5 @@
 """Promises as rows of `definitions`, `slo_status` and `breaches`, and how they are read back."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -10,7 +9,7 @@ from pipeline.clock import NS_PER_S, to_datetime
 from pipeline.component import Query
 from processors.slo.breach import Change, Standing, restored
 from processors.slo.objectives import Definition
-from processors.slo.promise import PromiseKey, canonical
+from processors.slo.promise import PromiseKey, canonical, fingerprint
 from processors.slo.status import PromiseStatus, burns, rate
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,7 +126,6 @@ def definition_rows(
 
 def definition_row(definition: Definition, now: datetime) -> dict[str, Any]:
     """A document as a row of `definitions`."""
-    document = canonical(definition.content)
     return {
         "At": now,
         "Kind": definition.kind,
@@ -135,12 +133,12 @@ def definition_row(definition: Definition, now: datetime) -> dict[str, Any]:
         "Generation": definition.generation,
         "Active": True,
         "Service": definition.service,
-        "Document": document,
-        "Hash": hashlib.sha256(document.encode()).hexdigest(),
+        "Document": canonical(definition.content),
+        "Hash": fingerprint(definition.content),
     }
 
 
 def definition_token(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     """The same for the same step: one definition may come back after another, but only once after the same row."""
     step = [row["Kind"], row["Name"], row["Generation"], row["Hash"], row["Active"], before["at_ms"] if before else 0]
-    return hashlib.sha256(canonical(step).encode()).hexdigest()
+    return fingerprint(step)
