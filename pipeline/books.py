@@ -9,7 +9,7 @@ from the stored minutes byte for byte.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,11 @@ from typing import Any
 from exporters.clickhouse.tables import PERIOD_RESULTS
 from pipeline.component import Query, Write
 from pipeline.errors import PermanentError
-from processors.sla.close import Closing, close, late_adjustment, moment_text, result_row
+from processors.sla.close import Closing, close, late_adjustment, result_row
 from processors.sla.documents import Agreement, Reaction
-from processors.sla.exclusions import excluded, with_exclusions
+from processors.sla.exclusions import with_exclusions
 from processors.sla.reactions import IncidentFacts, Reacted, reacted
-from processors.sla.records import read_records
+from processors.sla.records import ClosedPeriod, bounds_of, key_of, read_closed, read_records
 from processors.slo.law import deliver
 from processors.slo.minutes import read_grids
 from processors.slo.objectives import Definition, Objectives
@@ -60,12 +60,8 @@ class Books:
         """Close every period that is due; most often none, and then nothing is asked of the store."""
         if self._next is not None and now < self._next:
             return
-        chains = read_records(self._query)
-        for due in sorted(self._due(now, chains), key=lambda due: due.closed_at):
-            chain = chains.setdefault((due.promise.kind.value, due.promise.name), [])
-            record = self._record(due, chain, AUTHOR, REASON)
-            self._put(record)
-            chain.append(record)
+        for due in sorted(self._due(now, read_closed(self._query)), key=lambda due: due.closed_at):
+            self._put(self._record(due, self._chain(due.promise), AUTHOR, REASON))
         self._next = min(self._open_until(now), default=now + BOOK_CLOSE)
 
     def correct(self, promise_name: str, period: str, now: datetime, *, author: str, reason: str) -> Record:
@@ -76,9 +72,8 @@ class Books:
         """
         before = self._closed(promise_name, period)
         promise = self._promise(before)
-        chain = read_records(self._query)[promise.kind.value, promise.name]
-        due = Due(promise, _bounds(before), now)
-        record = self._record(due, chain, author, reason, revision=before["revision"] + 1)
+        due = Due(promise, bounds_of(before), now)
+        record = self._record(due, self._chain(promise), author, reason, revision=before["revision"] + 1)
         self._put(record)
         return record
 
@@ -97,7 +92,7 @@ class Books:
         Raises:
             PermanentError: the promise is no longer made.
         """
-        due = Due(self._promise(record), _bounds(record), datetime.fromisoformat(record["closed_at"]))
+        due = Due(self._promise(record), bounds_of(record), datetime.fromisoformat(record["closed_at"]))
         return replace(
             self._closing(due, record["author"], record["reason"]),
             revision=record["revision"],
@@ -128,18 +123,17 @@ class Books:
                 yield closes_at
                 bounds = promise.window.bounds(bounds.start - timedelta(seconds=1))
 
-    def _due(self, now: datetime, chains: Mapping[tuple[str, str], Sequence[Record]]) -> Iterator[Due]:
+    def _due(self, now: datetime, closed: Collection[ClosedPeriod]) -> Iterator[Due]:
         """The periods that are over for long enough, began to be promised before they ended, and are not closed."""
         since = self._promised_since()
         for promise, running in self._running(now):
-            closed = {(one["generation"], one["start"]) for one in chains.get((promise.kind.value, promise.name), ())}
             bounds = running
             for _ in range(MAX_PERIODS):
                 bounds = promise.window.bounds(bounds.start - timedelta(seconds=1))
                 if bounds.end <= since.get((promise.kind.value, promise.document), now):
                     break
-                is_closed = (promise.generation, moment_text(bounds.start)) in closed
-                if not is_closed and now >= self.closes_at(promise, bounds):
+                start_ms = int(bounds.start.timestamp()) * 1_000
+                if ClosedPeriod(promise.key, start_ms) not in closed and now >= self.closes_at(promise, bounds):
                     yield Due(promise, bounds, self.closes_at(promise, bounds))
 
     def _promised_since(self) -> dict[tuple[str, str], datetime]:
@@ -169,10 +163,10 @@ class Books:
 
     def _late(self, due: Due, chain: Sequence[Record]) -> list[dict[str, Any]]:
         """What came in since the period before was closed."""
-        before = next((one for one in reversed(chain) if _bounds(one).end == due.bounds.start), None)
+        before = next((one for one in reversed(chain) if bounds_of(one).end == due.bounds.start), None)
         if before is None or before["generation"] != due.promise.generation:
             return []
-        closing = self._closing(replace(due, bounds=_bounds(before)), AUTHOR, REASON)
+        closing = self._closing(replace(due, bounds=bounds_of(before)), AUTHOR, REASON)
         adjustment = late_adjustment(before, deliver(due.promise.counting, closing.grid))
         return [adjustment] if adjustment else []
 
@@ -180,9 +174,7 @@ class Books:
         """All that a period is closed with, but its place in the chain."""
         promise, bounds = due.promise, due.bounds
         agreement = self._objectives.agreement_of(promise)
-        exclusions = self._objectives.exclusions_of(agreement) if agreement else ()
-        hours = self._objectives.calendar_of(agreement) if agreement else None
-        found = excluded(exclusions, hours, bounds)
+        found = self._objectives.excluded_in(agreement, bounds)
         # When a period is closed nothing in it is open any more.
         settled = settled or max(due.closed_at, bounds.end + BOOK_CLOSE)
         grids = read_grids(self._query, [promise.indicator], bounds, settled, promise.signal)
@@ -233,10 +225,13 @@ class Books:
             raise PermanentError(f"expected a closed period of {promise_name} ({known}), got {period!r}")
         return found[-1]
 
+    def _chain(self, promise: Promise) -> list[dict[str, Any]]:
+        """The records of a promise, oldest first."""
+        return read_records(self._query, promise.name).get((promise.kind.value, promise.name), [])
+
     def _promise(self, record: Record) -> Promise:
-        for promise in self._objectives.promises:
-            if promise.key == (record["kind"], record["promise"], record["generation"]):
-                return promise
+        if promise := self._objectives.promise_of(key_of(record)):
+            return promise
         raise PermanentError(
             f"{record['promise']}: expected the documents of generation {record['generation']}, got others"
         )
@@ -254,10 +249,6 @@ INCIDENTS_SQL = """
                WHERE NOT Automatic GROUP BY IncidentId) AS told ON told.IncidentId = one.Id
     WHERE one.StartedAt >= {start:DateTime64(3)} AND one.StartedAt < {end:DateTime64(3)}
     SETTINGS join_use_nulls = 1"""
-
-
-def _bounds(record: Record) -> Bounds:
-    return Bounds(datetime.fromisoformat(record["start"]), datetime.fromisoformat(record["end"]))
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -26,7 +26,7 @@ from processors.sla.close import (
 )
 from processors.sla.compare import LawRow, laws_table
 from processors.sla.documents import Agreement
-from processors.sla.exclusions import Excluded, excluded, with_exclusions
+from processors.sla.exclusions import Excluded, with_exclusions
 from processors.slo.grid import Grid
 from processors.slo.objectives import Objectives
 from processors.slo.promise import Promise
@@ -77,8 +77,7 @@ def compare(objectives: Objectives, month: date, read: ReadGrid) -> Iterator[Com
         agreement = objectives.agreement_of(promise)
         if agreement is not None:
             bounds = period_of(agreement.spec.window, month)
-            hours = objectives.calendar_of(agreement)
-            found = excluded(objectives.exclusions_of(agreement), hours, bounds)
+            found = objectives.excluded_in(agreement, bounds)
             grid = with_exclusions(read(promise, bounds), found)
             yield Compared(
                 agreement=agreement,

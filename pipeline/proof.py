@@ -25,14 +25,14 @@ from pipeline.errors import AndonError, PermanentError
 from pipeline.evidence import COLUMNS, Facts, facts, folder_of, minutes_csv
 from processors.sla.chain import faults, inputs_hash, record_hash
 from processors.sla.close import Closing, close
-from processors.sla.exclusions import excluded
 from processors.sla.reactions import reacted
+from processors.sla.records import bounds_of, key_of
 from processors.slo.documents import KINDS
 from processors.slo.grid import MINUTE_S, Grid
 from processors.slo.objectives import Objectives, Written, build
 from processors.slo.openslo import Slo
 from processors.slo.promise import Promise, canonical
-from processors.slo.windows import Bounds, Calendar
+from processors.slo.windows import Calendar
 
 MAX_MINUTES = 60 * 24 * 400
 Record = Mapping[str, Any]
@@ -140,8 +140,7 @@ class Proof:
         bounds = bounds_of(record)
         if not isinstance(promise.window, Calendar) or promise.window.bounds(bounds.start) != bounds:
             raise PermanentError(f"expected a period of {promise.name}, got {record['start']} to {record['end']}")
-        hours = objectives.calendar_of(agreement) if agreement else None
-        found = excluded(objectives.exclusions_of(agreement) if agreement else (), hours, bounds)
+        found = objectives.excluded_in(agreement, bounds)
         if not np.array_equal(found.codes, grid.excluded):
             raise PermanentError("minutes.csv: expected the exclusions that the definitions give, got others")
         closed_at = datetime.fromisoformat(record["closed_at"])
@@ -189,11 +188,6 @@ class Proof:
             yield "report.html: expected the page that report.json gives, got another"
 
 
-def bounds_of(record: Record) -> Bounds:
-    """From when to when a record is."""
-    return Bounds(datetime.fromisoformat(record["start"]), datetime.fromisoformat(record["end"]))
-
-
 def _is_beside(folder: str, record: Record) -> bool:
     return folder.startswith(folder_of({"kind": record["kind"], "promise": f"{record['agreement']}/"}))
 
@@ -207,10 +201,8 @@ def _written(content: Record) -> Written:
 
 
 def _promise_of(objectives: Objectives, record: Record) -> Promise:
-    wanted = record["kind"], record["promise"], record["generation"]
-    for promise in objectives.promises:
-        if promise.key == wanted:
-            return promise
+    if promise := objectives.promise_of(key_of(record)):
+        return promise
     raise PermanentError(
         f"expected definitions of {record['promise']} in generation {record['generation']}, got others"
     )

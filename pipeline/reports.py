@@ -20,6 +20,7 @@ from pipeline.component import Query
 from pipeline.errors import PermanentError
 from pipeline.laws import period_of
 from processors.sla.close import Closing, close
+from processors.sla.records import bounds_of, key_of
 from processors.slo.objectives import Objectives
 from processors.slo.promise import Kind, Promise, fingerprint
 from processors.slo.rows import from_ms
@@ -46,7 +47,7 @@ class Period:
 
     @property
     def bounds(self) -> Bounds:
-        return Bounds(datetime.fromisoformat(self.record["start"]), datetime.fromisoformat(self.record["end"]))
+        return bounds_of(self.record)
 
     @property
     def so_far(self) -> bool:
@@ -103,14 +104,10 @@ class Reports:
         rows = self._query(RECORDS_SQL, parameters).to_pylist()
         found: dict[Key, list[Record]] = {}
         for record in (json.loads(row["Record"]) for row in rows):
-            if _belongs(record, self._promise(record), month):
+            if _belongs(record, self.objectives.promise_of(key_of(record)), month):
                 found.setdefault((record["kind"], record["promise"]), []).append(record)
         for records in found.values():
-            yield Period(record=records[-1], revisions=records, promise=self._promise(records[-1]))
-
-    def _promise(self, record: Record) -> Promise | None:
-        key = record["kind"], record["promise"], record["generation"]
-        return next((one for one in self.objectives.promises if one.key == key), None)
+            yield Period(record=records[-1], revisions=records, promise=self.objectives.promise_of(key_of(records[-1])))
 
     def _namesake(self, period: Period) -> Promise | None:
         """The promise, or the one that bears its name by now: whose clocks and words a report is told in."""

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from processors.sla.documents import Agreement, ExclusionDocument, ServiceCalendar
-from processors.sla.exclusions import excluder
+from processors.sla.exclusions import Excluded, excluded, excluder
 from processors.sli.checks import warnings as warnings_of
 from processors.sli.indicator import Indicator
 from processors.sli.selector import Selector
@@ -24,9 +24,9 @@ from processors.slo.law import Counting, Law
 from processors.slo.metadata import Described, Document
 from processors.slo.openslo import Objective, Service, Slo
 from processors.slo.policies import Alert, Alerts, alert_policy, burn_policy, short_window
-from processors.slo.promise import Excluder, IndicatorKey, Kind, Member, Promise, canonical, generation
+from processors.slo.promise import Excluder, IndicatorKey, Kind, Member, Promise, PromiseKey, canonical, generation
 from processors.slo.thresholds import good_events, threshold_name
-from processors.slo.windows import Calendar, Window
+from processors.slo.windows import Bounds, Calendar, Window
 
 LAWS = {
     "Occurrences": Law.OCCURRENCES,
@@ -71,6 +71,16 @@ class Objectives:
     exclusions: tuple[ExclusionDocument, ...] = ()
     alerting: tuple[Alerting, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def promise_of(self, key: PromiseKey) -> Promise | None:
+        """The promise of a name in a generation, if it is still made."""
+        return next((one for one in self.promises if one.key == key), None)
+
+    def excluded_in(self, agreement: Agreement | None, bounds: Bounds) -> Excluded:
+        """What an agreement makes of each minute by its service hours and exclusions; nothing where there is none."""
+        if agreement is None:
+            return excluded((), None, bounds)
+        return excluded(self.exclusions_of(agreement), self.calendar_of(agreement), bounds)
 
     def agreement_of(self, promise: Promise) -> Agreement | None:
         """The agreement that a promise is an objective of."""
