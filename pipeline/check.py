@@ -11,7 +11,7 @@ from exporters.report.document import json_schema
 from pipeline.assembly import Assembly
 from pipeline.config import load, nearest
 from pipeline.errors import PermanentError
-from processors.slo.documents import load_objectives, read_objectives
+from processors.slo.documents import load_objectives, objectives_at
 from processors.slo.objectives import Objectives
 from processors.slo.schema import ALL, file_name, schemas
 
@@ -24,10 +24,8 @@ def check_file(path: Path) -> str:
     Raises:
         ConfigError: with every problem.
     """
-    if path.is_dir():
-        return described(load_objectives(path))
-    if is_objectives(path):
-        return described(read_objectives([path]))
+    if path.is_dir() or is_objectives(path):
+        return described(objectives_at(path))
     assembly = Assembly(path)
     assembly.telemetry()
     folder = assembly.config.objectives

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -435,6 +436,22 @@ def duration_text(duration_ns: int) -> str:
     units = {unit: size for unit, size in _UNITS_NS.items() if size <= _UNITS_NS["h"] and duration_ns % size == 0}
     unit = max(units, key=lambda name: units[name])
     return f"{duration_ns // units[unit]}{unit}"
+
+
+def parse_moment(value: object) -> datetime:
+    """`2026-05-01T10:00:00Z`, an aware time, in UTC.
+
+    Raises:
+        ValueError: saying what a moment looks like.
+    """
+    expected = ValueError("a time with its zone, such as 2026-05-01T10:00:00Z")
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise expected from None
+    if moment.tzinfo is None:
+        raise expected
+    return moment.astimezone(UTC)
 
 
 def parse_size(value: object) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from processors.sla.compare import LawRow
     from processors.sla.credit import Credit
 
+PromiseName = Annotated[str, typer.Argument(metavar="PROMISE", help="Its name, say checkout-terms")]
+PeriodName = Annotated[str, typer.Option("--period", help="Which closed period, say 2026-10")]
 app = typer.Typer(no_args_is_help=True, help="Look at agreements: what was delivered, and what it costs.")
 
 
@@ -29,9 +31,9 @@ def laws(
     """Ask what the same month would have been worth under every law."""
     with explained("sla"):
         from pipeline.laws import compare, facts, parse_month, refused
-        from processors.slo.documents import load_objectives, read_objectives
+        from processors.slo.documents import objectives_at
 
-        objectives = load_objectives(file) if file.is_dir() else read_objectives([file])
+        objectives = objectives_at(file)
         for compared in compare(objectives, parse_month(month), _reader(config)):
             if as_json:
                 for row in facts(compared):
@@ -61,8 +63,8 @@ def verify(
 
 @app.command()
 def replay(
-    promise: Annotated[str, typer.Argument(help="Its name, say checkout-terms")],
-    period: Annotated[str, typer.Option(help="Which closed period, say 2026-10")],
+    promise: PromiseName,
+    period: PeriodName,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Compute a closed period again from what is stored, and compare every byte."""
@@ -77,8 +79,8 @@ def replay(
 
 @app.command()
 def correct(
-    promise: Annotated[str, typer.Argument(help="Its name, say checkout-terms")],
-    period: Annotated[str, typer.Option(help="Which closed period, say 2026-10")],
+    promise: PromiseName,
+    period: PeriodName,
     author: Annotated[str, typer.Option(help="Who corrects it")],
     reason: Annotated[str, typer.Option(help="Why, for whoever reads the books")],
     config: ConfigPath = DEFAULT_CONFIG,

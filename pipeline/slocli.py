@@ -64,9 +64,9 @@ def diff(
     """Show what changed promises would have said, beside what those in force say, over the same stored slices."""
     with explained("slo"):
         from pipeline.slodiff import differences
-        from processors.slo.documents import load_objectives, read_objectives
+        from processors.slo.documents import objectives_at
 
-        changed = load_objectives(folder) if folder.is_dir() else read_objectives([folder])
+        changed = objectives_at(folder)
         found = list(differences(assembly_of(config).reader().query, changed, datetime.now(UTC)))
         for one in found:
             sides = {"before": one.before, "after": one.after}
@@ -113,9 +113,9 @@ def _one_line(line: dict[str, Any] | None) -> str:
 
 
 def _chosen(path: Path, name: str | None) -> "Sequence[Indicator]":
-    from processors.slo.documents import load_objectives, read_objectives
+    from processors.slo.documents import objectives_at
 
-    objectives = load_objectives(path) if path.is_dir() else read_objectives([path])
+    objectives = objectives_at(path)
     known = {one.name: one for one in objectives.indicators}
     if name is None and known:
         return list(known.values())

@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pipeline.numbers import decimal
+
 SPACE, GROUP, MINUS = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "\N{MINUS SIGN}"
 DECIMALS = 4
 MONTHS = (
@@ -38,7 +40,7 @@ def month(text: str) -> str:
 def percent(ratio: Fraction, decimals: int = DECIMALS) -> str:
     """A delivered share, rounded down; zeros at its end tell nothing and are left out."""
     whole = ratio * 100 * 10**decimals // 1
-    return f"{_plain(Fraction(whole, 10**decimals))}{SPACE}%"
+    return f"{decimal(Fraction(whole, 10**decimals))}{SPACE}%"
 
 
 def lost_percent(ratio: Fraction) -> str:
@@ -50,11 +52,7 @@ def lost_percent(ratio: Fraction) -> str:
 
 def exact_percent(ratio: Fraction) -> str:
     """A share as it was written."""
-    return f"{_plain(ratio * 100)}{SPACE}%"
-
-
-def _plain(number: Fraction) -> str:
-    return f"{(Decimal(number.numerator) / Decimal(number.denominator)).normalize():f}"
+    return f"{decimal(ratio * 100)}{SPACE}%"
 
 
 def count(number: int) -> str:

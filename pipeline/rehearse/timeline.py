@@ -5,7 +5,7 @@ start. Pure.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from fractions import Fraction
 from itertools import chain
 from math import ceil
@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from pipeline.clock import NS_PER_S, to_ns
-from pipeline.config import Config, DurationNs, section, written
+from pipeline.config import Config, DurationNs, parse_moment, section, written
 from processors.sli.slices import SLICE_NS
 
 
@@ -47,22 +47,6 @@ def _fraction(value: object) -> Fraction | None:
         return Fraction(str(value))
     except (ValueError, ZeroDivisionError):
         return None
-
-
-def parse_moment(value: object) -> datetime:
-    """`2026-11-01T10:00:00Z`, an aware time.
-
-    Raises:
-        ValueError: saying what a moment looks like.
-    """
-    expected = ValueError("a time with its zone, such as 2026-11-01T10:00:00Z")
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise expected from None
-    if moment.tzinfo is None:
-        raise expected
-    return moment.astimezone(UTC)
 
 
 def of_slices(duration_ns: int) -> int:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from pipeline.numbers import decimal
 from processors.sla.documents import END_OF_SECOND_CYCLE, BaseField, BonusField, CreditsField, TierField
 from processors.slo.windows import Bounds, Calendar, Length, first_instant
 
@@ -132,12 +133,7 @@ def percent(ratio: Fraction) -> str:
 
 def exact_percent(ratio: Fraction) -> str:
     """A ratio as it was written, in per cent."""
-    return f"{exact(ratio * PERCENT)} %"
-
-
-def exact(ratio: Fraction) -> str:
-    """A number that was written in decimals, as it was written."""
-    return f"{(Decimal(ratio.numerator) / Decimal(ratio.denominator)).normalize():f}"
+    return f"{decimal(ratio * PERCENT)} %"
 
 
 def _digits(number: Fraction, decimals: int) -> str:

@@ -6,7 +6,7 @@ expected. Edges of windows are whole minutes, for everything behind them is coun
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Annotated
@@ -14,7 +14,7 @@ from typing import Annotated
 from dateutil.rrule import rrulestr
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from pipeline.config import duration_text, parse_duration
+from pipeline.config import duration_text, parse_duration, parse_moment
 from processors.slo.fields import EARLIEST_YEAR, number_written, parse_number
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -91,18 +91,6 @@ def parse_local_minute(value: object) -> datetime:
     if moment.year < EARLIEST_YEAR or moment.second or moment.microsecond:
         raise ValueError(f"local time since {EARLIEST_YEAR} on a whole minute")
     return moment
-
-
-def parse_moment(value: object) -> datetime:
-    """`2026-05-01T10:00:00Z`, an aware time."""
-    expected = ValueError("a time with its zone, such as 2026-05-01T10:00:00Z")
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise expected from None
-    if moment.tzinfo is None:
-        raise expected
-    return moment.astimezone(UTC)
 
 
 def parse_minutes(value: object) -> int:

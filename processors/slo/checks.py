@@ -5,7 +5,6 @@ In: every document of a folder and the models of those that are sound in themsel
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from pipeline.config import MISSING, nearest
 from pipeline.config import Document as Source
 from pipeline.errors import ConfigError, Problem
+from pipeline.numbers import decimal
 from processors.sla.documents import Agreement
 from processors.sli.checks import TOTAL
 from processors.sli.checks import problems as problems_of_sides
@@ -508,8 +508,3 @@ def _policies_twice(parsed: Sequence[Parsed]) -> Iterator[Problem]:
             if name in first:
                 yield source.problem(path, expected="one BurnPolicy per SLO", hint=f"it has one at {first[name]}")
             first.setdefault(name, f"{source.file}:{source.line(path)}")
-
-
-def decimal(ratio: Fraction) -> str:
-    """A ratio as people write it; exact for what was written in decimals."""
-    return f"{(Decimal(ratio.numerator) / Decimal(ratio.denominator)).normalize():f}"

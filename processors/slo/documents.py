@@ -38,6 +38,15 @@ VERSIONS = tuple(dict.fromkeys(version for version, _ in KINDS))
 SUFFIXES = frozenset({".yaml", ".yml"})
 
 
+def objectives_at(path: Path) -> Objectives:
+    """What a file of documents promises, or a folder of them.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    return load_objectives(path) if path.is_dir() else read_objectives([path])
+
+
 def load_objectives(folder: Path) -> Objectives:
     """What the documents below `folder` promise.
 

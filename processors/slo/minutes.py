@@ -6,55 +6,46 @@ no longer needed is let go of after some days.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.component import Query
+from processors.sli.weights import MILLION
 from processors.slo.grid import MINUTE_S, Grid, Ints
 from processors.slo.heard import Heard, is_near, settled_until
 from processors.slo.promise import IndicatorKey
-from processors.slo.rollup import MILLION, by_indicator, is_one_of
+from processors.slo.rollup import by_indicator, is_one_of
+from processors.slo.track import Track
 from processors.slo.windows import Bounds
 
 COLUMNS = ("good", "valid", "good_extra", "valid_extra")
 OVERLAP = timedelta(seconds=30)  # between the moment a row says it was stored and the moment it can be read
-GROWTH = 1_440  # minutes of room that are added at a time
 
 
-@dataclass(slots=True)
 class _Counts:
     """One indicator's minutes from `start_s` on; `version` changes whenever one of them does."""
 
-    start_s: int
-    columns: dict[str, Ints] = field(default_factory=lambda: {name: np.zeros(0, np.int64) for name in COLUMNS})
-    version: int = 0
+    def __init__(self, start_s: int) -> None:
+        self._track = Track(start_s, MINUTE_S, dict.fromkeys(COLUMNS, np.int64))
+        self.version = 0
+
+    @property
+    def start_s(self) -> int:
+        return self._track.start_s
 
     def put(self, rows: pa.Table) -> None:
-        places = (rows["minute"].to_numpy().astype(np.int64) - self.start_s) // MINUTE_S
-        self._make_room(int(places.max()) + 1)
-        for name, column in self.columns.items():
+        places = self._track.places(rows["minute"].to_numpy())
+        for name in COLUMNS:
             values = rows[name].to_numpy().astype(np.int64)
-            self.version += int(np.any(column[places] != values))
-            column[places] = values
-
-    def _make_room(self, count: int) -> None:
-        if count > len(self.columns["valid"]):
-            for name, column in self.columns.items():
-                self.columns[name] = np.concatenate([column, np.zeros(count + GROWTH - len(column), np.int64)])
+            self.version += int(np.any(self._track[name][places] != values))
+            self._track[name][places] = values
 
     def cut(self, start_s: int, count: int) -> dict[str, Ints]:
         """`count` minutes from `start_s`, zeros where nothing was counted."""
-        first = (start_s - self.start_s) // MINUTE_S
-        room = np.zeros(count, np.int64)
-        cut = {}
-        for name, column in self.columns.items():
-            here = column[max(0, first) : max(0, first + count)]
-            cut[name] = room.copy()
-            cut[name][max(0, -first) : max(0, -first) + len(here)] = here
-        return cut
+        places = self._track.places(start_s + MINUTE_S * np.arange(count))
+        return {name: self._track.get(name, places) for name in COLUMNS}
 
 
 class Minutes:

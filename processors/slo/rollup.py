@@ -10,8 +10,6 @@ import pyarrow as pa
 from pipeline.sql import quoted
 from processors.slo.promise import IndicatorKey
 
-MILLION = 1_000_000  # GoodExtra and ValidExtra are in millionths
-
 
 def by_indicator(table: pa.Table) -> dict[IndicatorKey, pa.Table]:
     """The rows of each indicator; they come sorted by it."""

@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.component import Query
+from processors.sli.weights import MILLION
 from processors.slo.budget import Counts
 from processors.slo.grid import Ints
 from processors.slo.promise import IndicatorKey
-from processors.slo.rollup import MILLION, by_indicator, is_one_of
+from processors.slo.rollup import by_indicator, is_one_of
 from processors.slo.status import SliceCounts
 from processors.slo.windows import EPOCH, SLICE, Bounds, last
 

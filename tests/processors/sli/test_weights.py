@@ -10,7 +10,10 @@ from processors.sli.indicator import Indicator
 from processors.sli.selector import Selector
 from processors.sli.slices import SliceCounter
 from processors.sli.tracestate import TraceState
-from processors.sli.weights import MILLION, MOST, Weighed, weight_of
+from processors.sli.weights import MILLION, MOST, weight_of
+from processors.slo.budget import sli
+from processors.slo.sampling import effective_size
+from processors.slo.sums import Counted
 
 SERVED = {"where": {"kind": "server"}}
 GOOD = Selector.model_validate({"where": {"outcome": "success"}})
@@ -21,18 +24,10 @@ def works(**sampling: Any) -> Indicator:
     return Indicator(name="a", generation="1", valid=Selector.model_validate(SERVED | sampling), good=GOOD)
 
 
-def counted(spans: list[FakeSpan], indicator: Indicator) -> Weighed:
+def counted(spans: list[FakeSpan], indicator: Indicator) -> Counted:
     """The sums of one slice."""
     rows = SliceCounter([indicator]).count(batch(spans)).records.to_pylist()
-    good, valid, good_extra, valid_extra, squares, weighted = (sum(row[name] for row in rows) for name in SUMS)
-    return Weighed(
-        good=good,
-        valid=valid,
-        good_extra=good_extra,
-        valid_extra=valid_extra,
-        squares=squares,
-        weighted=weighted,
-    )
+    return Counted(*(sum(row[name] for row in rows) for name in SUMS))
 
 
 def mixed(bad: str, good: str) -> list[FakeSpan]:
@@ -71,23 +66,23 @@ def test_oracle_16_the_biased_mix_is_seen_through() -> None:
     """50 errors that were all kept beside 1 % of the rest: naively a third failed, in truth one in two hundred."""
     seen = counted(mixed("ot=th:0", "ot=th:fd70a4"), works())
     assert round(float(1 - Fraction(seen.good, seen.valid)) * 100, 2) == 33.33
-    assert seen.ratio is not None
-    assert round(float(1 - seen.ratio) * 100, 5) == 0.49751
-    assert round(float(seen.effective), 1) == 101.0
+    assert round(float(1 - sli(seen.counts)) * 100, 5) == 0.49751
+    assert seen.squared_weights is not None
+    assert round(float(effective_size(seen.counts.valid, seen.squared_weights)), 1) == 101.0
     assert seen.unweighted_share == 0
 
 
 def test_spans_without_a_threshold_count_once_and_their_share_is_known() -> None:
     """Undefined is not zero, and not hidden."""
     seen = counted(mixed("", "ot=th:8"), works())
-    assert (seen.good_events, seen.valid_events) == (200, 250)
+    assert (seen.counts.good, seen.counts.valid) == (200, 250)
     assert seen.unweighted_share == Fraction(50, 150)
 
 
 def test_none_ignores_what_samplers_say() -> None:
     """And so does p:63, which stands for nothing otherwise."""
     spans = mixed("ot=p:63", "ot=th:fd70a4")
-    assert counted(spans, works(sampling="none")) == Weighed(good=100, valid=150)
+    assert counted(spans, works(sampling="none")) == Counted(good=100, valid=150)
     assert counted(spans, works()).valid == 100
 
 
@@ -110,4 +105,4 @@ def test_weights_add_up_whatever_the_cut() -> None:
 
 def test_tail_sampling_must_be_asked_for_in_words() -> None:
     """Its bias is not refused twice."""
-    assert counted(mixed("", ""), works(sampling="tail", acceptBias=True)).ratio == Fraction(2, 3)
+    assert sli(counted(mixed("", ""), works(sampling="tail", acceptBias=True)).counts) == Fraction(2, 3)
