@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.documents import around
 from fixtures.grids import grid_of
 from pipeline.errors import PermanentError
 from pipeline.laws import compare, facts, parse_month, period_of, refused
@@ -16,19 +17,9 @@ from processors.slo.objectives import Objectives
 from processors.slo.promise import Promise
 from processors.slo.windows import Bounds
 
-DOCUMENTS = """
-apiVersion: openslo/v1
-kind: Service
-metadata: {name: checkout}
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: {name: checkout-good}
-spec:
-  ratioMetric:
-    good: {metricSource: {type: andon, spec: {where: {outcome: success}}}}
-    total: {metricSource: {type: andon, spec: {where: {kind: server}}}}
----
+DOCUMENTS = (
+    around("checkout-good")
+    + """---
 apiVersion: andon/v1
 kind: Agreement
 metadata: {name: terms}
@@ -54,6 +45,7 @@ spec:
     - {start: 2026-10-02 10:00, duration: 1h, announcedAt: 2026-10-02T09:00:00Z}
   notice: {atLeast: 72h}
 """
+)
 
 
 def objectives(folder: Path, documents: str = DOCUMENTS) -> Objectives:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fixtures.documents import around
 from fixtures.engine import Engine
 from fixtures.spans import FakeSpan, request
 from fixtures.store import Store, open_store
@@ -25,19 +26,9 @@ from processors.stored.data import StoredData
 from receivers.otlp.limits import DEFAULT
 from receivers.otlp.signals import TRACES
 
-DOCUMENTS = """
-apiVersion: openslo/v1
-kind: Service
-metadata: {name: shop}
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: {name: orders}
-spec:
-  ratioMetric:
-    total: {metricSource: {type: andon, spec: {where: {kind: server}}}}
-    good: {metricSource: {type: andon, spec: {where: {outcome: success}}}}
----
+DOCUMENTS = (
+    around("orders", "shop")
+    + """---
 apiVersion: openslo/v1
 kind: SLO
 metadata: {name: daily}
@@ -57,6 +48,7 @@ spec:
   law: {type: mean_interval_availability, slice: 5m}
   objectives: [{indicatorRef: orders, target: 0.99}]
 """
+)
 MIDNIGHT = datetime(2026, 10, 31, tzinfo=UTC)
 BEGIN = MIDNIGHT + timedelta(hours=23, minutes=40)  # the last minutes of a day, a month and an hour
 MINUTES, PER_MINUTE = 18, 4

@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from fixtures.documents import around
 from fixtures.grids import grid_of
 from fixtures.store import Store
 from pipeline.cli import app
@@ -17,19 +18,9 @@ from processors.sla.exclusions import excluded
 from processors.slo.documents import load_objectives
 from processors.slo.objectives import Objectives
 
-DOCUMENTS = """
-apiVersion: openslo/v1
-kind: Service
-metadata: {name: checkout}
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: {name: checkout-good}
-spec:
-  ratioMetric:
-    good: {metricSource: {type: andon, spec: {where: {outcome: success}}}}
-    total: {metricSource: {type: andon, spec: {where: {kind: server}}}}
----
+DOCUMENTS = (
+    around("checkout-good")
+    + """---
 apiVersion: andon/v1
 kind: Agreement
 metadata: {name: terms, displayName: Checkout terms}
@@ -40,6 +31,7 @@ spec:
   objectives: [{indicatorRef: checkout-good, target: 0.999}]
   credits: {base: {monthlyFee: 100, currency: EUR}, tiers: [{below: 0.999, credit: 0.1}]}
 """
+)
 SEPTEMBER = datetime(2026, 9, 1, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fixtures.otlp_bodies import as_bytes, request_of
 from fixtures.spans import FakeSpan, request
-from fixtures.store import Store
+from fixtures.store import Store, leading_to
 from pipeline.cli import app
 from pipeline.clock import SystemClock
 from pipeline.lane import ChunkProcessor
@@ -47,12 +47,7 @@ def folder(tmp_path: Path, store: Store) -> Path:
         SLI.format(name="fast", total=TIMED, part="good", spec=FAST),
     ]
     (tmp_path / "slo.yaml").write_text("".join(documents))
-    reader = store.config.reader
-    assert reader is not None
-    (tmp_path / "andon.yaml").write_text(
-        f"clickhouse:\n  endpoint: {store.config.endpoint}\n  database: {store.config.database}\n"
-        f"  reader: {{username: {reader.username}, password: {reader.password.get_secret_value()}}}\n"
-    )
+    (tmp_path / "andon.yaml").write_text(leading_to(store))
     then_ns = time.time_ns() - 60 * S
     ingest(store, TRACES, request([FakeSpan(), FakeSpan(status="ERROR"), FakeSpan(kind="CLIENT")], then_ns), then_ns)
     ingest(store, LOGS, logged(["fine", "APP-ERR-SEV1-946\x1b[2J\nboom"], then_ns), then_ns)

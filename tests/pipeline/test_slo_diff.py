@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fixtures.store import Store
+from fixtures.store import Store, leading_to
 from pipeline.cli import app
 from pipeline.clock import FakeClock
 from pipeline.evaluate import Evaluator
@@ -62,12 +62,7 @@ def folder(tmp_path: Path, store: Store) -> Path:
         for number in range(10)
     ]
     store.client.write("sli_slices", rows, token="all")
-    reader = store.config.reader
-    assert reader is not None
-    (tmp_path / "andon.yaml").write_text(
-        f"clickhouse:\n  endpoint: {store.config.endpoint}\n  database: {store.config.database}\n"
-        f"  reader: {{username: {reader.username}, password: {reader.password.get_secret_value()}}}\n"
-    )
+    (tmp_path / "andon.yaml").write_text(leading_to(store))
     return tmp_path
 
 

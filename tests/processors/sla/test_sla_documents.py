@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.documents import around
 from fixtures.promises import NOW
 from pipeline.errors import ConfigError
 from processors.sla.documents import Reaction
@@ -13,19 +14,9 @@ from processors.slo.documents import load_objectives
 from processors.slo.law import Counting, Empty, Law
 from processors.slo.promise import Kind
 
-DOCUMENTS = """
-apiVersion: openslo/v1
-kind: Service
-metadata: {name: checkout}
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: {name: checkout-good}
-spec:
-  ratioMetric:
-    good: {metricSource: {type: andon, spec: {where: {outcome: success}}}}
-    total: {metricSource: {type: andon, spec: {where: {kind: server}}}}
----
+DOCUMENTS = (
+    around("checkout-good")
+    + """---
 apiVersion: andon/v1
 kind: Agreement
 metadata: {name: terms}
@@ -36,6 +27,7 @@ spec:
   law: request_ratio
   objectives: [{indicatorRef: checkout-good, target: 0.995}]
 """
+)
 
 DOWNTIME = """
     type: downtime_minutes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.documents import around
 from fixtures.grids import grid_of
 from processors.sla import documents
 from processors.sla.credit import credit
@@ -15,19 +16,7 @@ from processors.slo.law import deliver
 from processors.slo.windows import month
 
 LAWS = Path(documents.__file__).parent / "laws"
-AROUND = """
-apiVersion: openslo/v1
-kind: Service
-metadata: {name: checkout}
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: {name: checkout-availability}
-spec:
-  ratioMetric:
-    good: {metricSource: {type: andon, spec: {where: {outcome: success}}}}
-    total: {metricSource: {type: andon, spec: {where: {kind: server}}}}
-"""
+AROUND = around("checkout-availability")
 MARCH = month("UTC").bounds(datetime(2026, 3, 15, tzinfo=UTC))
 MINUTES = 44_640
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from fixtures.documents import around
 from fixtures.grids import grid_of
 from pipeline.config import keys_of, models_in
 from processors.sla import documents
@@ -19,19 +20,7 @@ from processors.slo.documents import load_objectives
 from processors.slo.objectives import Objectives
 
 README = (Path(documents.__file__).parent / "README.md").read_text()
-AROUND = """
-apiVersion: openslo/v1
-kind: Service
-metadata: {name: checkout}
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: {name: checkout-availability}
-spec:
-  ratioMetric:
-    good: {metricSource: {type: andon, spec: {where: {outcome: success}}}}
-    total: {metricSource: {type: andon, spec: {where: {kind: server}}}}
-"""
+AROUND = around("checkout-availability")
 
 
 @pytest.fixture
